@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A plan is a model and a recipe, resolved: a flat list of fills, each with its absolute position in the stream.
+ * Immutable, printable, the same for every seed.
+ */
+#ifndef FANIN_PLAN_H
+#define FANIN_PLAN_H
+
+#include "fanin/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct fanin_plan fanin_plan;
+
+typedef struct fanin_plan_options {
+    size_t size;           /* sizeof(fanin_plan_options) */
+    fanin_profile profile; /* 0: the newest torch */
+    fanin_dtype dtype;     /* what f64, f32, bf16 and f16 tensors become; FANIN_DTYPE_NONE: as described */
+} fanin_plan_options;
+
+/* Where each name's bytes are. A tied name has the storage of the tensor it is tied to. */
+typedef struct fanin_plan_tensor {
+    const char *name;
+    fanin_dtype dtype;
+    int32_t ndim;
+    const int64_t *shape;
+    uint64_t nelem;
+    uint64_t nbytes;
+    const char *tied_to; /* NULL, or the name it shares its storage with: such a name is not written to files */
+} fanin_plan_tensor;
+
+#define FANIN_NO_POSITION UINT64_MAX
+
+/*
+ * One fill. `view` is the part of the tensor it writes (data NULL), `offset` the element where the view begins.
+ * `at` counts 32-bit draws from the seed, every data-dependent op before it taken as one round; `barriers` is the number
+ * of such ops before it: with 0, `at` is exact. `cached_at` is the position of the pair whose second normal the op
+ * begins with, or FANIN_NO_POSITION. A dead op's result is overwritten or belongs to no tensor: only its draws count.
+ */
+typedef struct fanin_plan_op {
+    size_t tensor; /* index of the tensor; SIZE_MAX: dead and of no tensor */
+    fanin_tensor view;
+    int64_t offset;
+    fanin_fill fill;
+    uint64_t at;
+    uint64_t ndraws;
+    uint64_t cached_at;
+    size_t barriers;
+    bool data_dependent;
+    bool dead;
+    /* explanation; NULL, NaN or -1 where there is none */
+    const char *initializer; /* the call: "kaiming_uniform(a=2.23606797749979)" */
+    const char *part;        /* "gate f", "row 0" ...; NULL for the whole tensor */
+    const char *where;       /* the rule's place */
+    int64_t fan_in;
+    int64_t fan_out;
+    double gain;
+    double std;
+    double bound;
+} fanin_plan_op;
+
+/*
+ * recipe (may be NULL) goes before the model's own rules. A tensor that no rule matches is an error that names it and
+ * the nearest patterns.
+ */
+FANIN_API fanin_status fanin_plan_create(const fanin_model *model, const fanin_recipe *recipe,
+                                         const fanin_plan_options *options, fanin_plan **plan, fanin_error *error);
+FANIN_API void fanin_plan_free(fanin_plan *plan);
+
+FANIN_API fanin_profile fanin_plan_profile(const fanin_plan *plan);
+FANIN_API size_t fanin_plan_tensor_count(const fanin_plan *plan);
+FANIN_API const fanin_plan_tensor *fanin_plan_tensor_at(const fanin_plan *plan, size_t i);
+/* SIZE_MAX if there is none. */
+FANIN_API size_t fanin_plan_tensor_find(const fanin_plan *plan, const char *name);
+FANIN_API size_t fanin_plan_op_count(const fanin_plan *plan);
+FANIN_API const fanin_plan_op *fanin_plan_op_at(const fanin_plan *plan, size_t i);
+/* 32-bit draws of the whole plan (data-dependent ops taken as one round). */
+FANIN_API uint64_t fanin_plan_ndraws(const fanin_plan *plan);
+/* Rules that matched nothing, scheme warnings: complete sentences with their place. */
+FANIN_API size_t fanin_plan_warning_count(const fanin_plan *plan);
+FANIN_API const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i);
+
+/* The plan file format of docs/plan-format.md. Compact JSON; release with fanin_release. */
+FANIN_API fanin_status fanin_plan_to_json(const fanin_plan *plan, char **text, fanin_error *error);
+FANIN_API fanin_status fanin_plan_parse(const char *text, size_t nbytes, const char *name, fanin_plan **plan,
+                                        fanin_error *error);
+/* SHA-256 of the compact JSON, as 64 hex digits and a NUL. */
+FANIN_API fanin_status fanin_plan_sha256(const fanin_plan *plan, char hex[65], fanin_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
