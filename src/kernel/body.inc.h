@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The numeric text: every kernel once, in the vocabulary that the including stub has chosen.
+ *
+ * The stub defines KERNEL_TABLE and KERNEL_NAME, includes a vocabulary, and may define UNFUSED to 1: then a
+ * "contracted" multiply-add (vf_madd) rounds the product first, as builds of torch without contraction do. Where torch
+ * itself calls fma the text says vf_fma.
+ *
+ * Source of every formula: PyTorch's CPU kernels as verified on its wheels (docs/compatibility.md); the polynomials are
+ * Cephes' logf, sinf, cosf in the operation order of the AVX2 kernels that PyTorch ships.
+ */
+#include "kernel/kernel.h"
+#include "kernel/math64.inc.h"
+
+#ifndef UNFUSED
+#define UNFUSED 0
+#endif
+
+#if UNFUSED
+static inline vf vf_madd(vf a, vf b, vf c) { return vf_add(vf_mul(a, b), c); }
+static inline vd vd_madd(vd a, vd b, vd c) { return vd_add(vd_mul(a, b), c); }
+static inline double madd(double a, double b, double c) { return a * b + c; }
+#else
+static inline vf vf_madd(vf a, vf b, vf c) { return vf_fma(a, b, c); }
+static inline vd vd_madd(vd a, vd b, vd c) { return vd_fma(a, b, c); }
+static inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#endif
+
+enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
+
+/*
+ * Linear form of the recurrence: x[i + 624] depends on x[i], x[i + 1] and x[i + 397], all at least 227 words behind, so
+ * whole vectors of up to 16 lanes never read what they write. 624 is a multiple of 16.
+ */
+static void mt_generate(uint32_t *x, size_t nblocks)
+{
+    const vu upper = vu_set1(0x80000000), lower = vu_set1(0x7fffffff);
+    const vu one = vu_set1(1), twist = vu_set1(0x9908b0df), zero = vu_set1(0);
+    for (size_t i = 0; i < nblocks * MT_N; i += W) {
+        vu next = vu_load(x + i + 1);
+        vu joined = vu_or(vu_and(vu_load(x + i), upper), vu_and(next, lower));
+        vu odd = vu_and(vu_sub(zero, vu_and(next, one)), twist);
+        vu_store(x + i + MT_N, vu_xor(vu_load(x + i + MT_M), vu_xor(vu_shr(joined, 1), odd)));
+    }
+}
+
+static inline vu vu_temper(vu y)
+{
+    y = vu_xor(y, vu_shr(y, 11));
+    y = vu_xor(y, vu_and(vu_shl(y, 7), vu_set1(0x9d2c5680)));
+    y = vu_xor(y, vu_and(vu_shl(y, 15), vu_set1(0xefc60000)));
+    return vu_xor(y, vu_shr(y, 18));
+}
+
+/* One word of any variant, for what is left of a count that is no multiple of W. */
+static inline uint32_t temper_one(uint32_t y)
+{
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    return y ^ y >> 18;
+}
+
+static void mt_temper(uint32_t *words, const uint32_t *raw, size_t n)
+{
+    size_t i = 0;
+    for (; i + W <= n; i += W)
+        vu_store(words + i, vu_temper(vu_load(raw + i)));
+    for (; i < n; i++)
+        words[i] = temper_one(raw[i]);
+}
+
+/* ---- uniform ---- */
+
+static inline vf vf_same(vf a) { return a; }
+
+static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule)
+{
+    vf x = vf_mul(vf_from_int(vu_and(vu_temper(raw), vu_set1(rule->mask))), vf_set1(rule->scale));
+    return vf_madd(x, vf_set1(rule->range), vf_set1(rule->from));
+}
+
+/* The rest of fewer than W elements goes through a whole vector on the side: same operations, same bits. */
+#define DEFINE_UNIFORM(name, type, round, store)                                                                       \
+    static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule)                   \
+    {                                                                                                                  \
+        const vf upper = vf_set1(rule->upper), lower = vf_set1(rule->lower);                                           \
+        size_t i = 0;                                                                                                  \
+        for (; i + W <= n; i += W) {                                                                                   \
+            vf v = round(uniform_lanes(vu_load(raw + i), rule));                                                       \
+            store(out + i, vf_select(vf_eq(v, upper), lower, v));                                                      \
+        }                                                                                                              \
+        if (i < n) {                                                                                                   \
+            uint32_t last[W] = {0};                                                                                    \
+            type made[W];                                                                                              \
+            memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
+            vf v = round(uniform_lanes(vu_load(last), rule));                                                          \
+            store(made, vf_select(vf_eq(v, upper), lower, v));                                                         \
+            memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
+        }                                                                                                              \
+    }
+DEFINE_UNIFORM(uniform_f32, float, vf_same, vf_store)
+DEFINE_UNIFORM(uniform_bf16, uint16_t, vf_round_bf16, vf_store_bf16)
+DEFINE_UNIFORM(uniform_f16, uint16_t, vf_round_f16, vf_store_f16)
+
+static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule)
+{
+    enum { CHUNK = 128 };
+    uint32_t words[2 * CHUNK];
+    const vd from = vd_set1(rule->from), range = vd_set1(rule->range), unit = vd_set1(0x1p-53);
+    const vd upper = vd_set1(rule->upper), lower = vd_set1(rule->lower);
+    for (size_t done = 0; done < n; done += CHUNK) {
+        size_t m = n - done < CHUNK ? n - done : CHUNK;
+        double made[CHUNK];
+        mt_temper(words, raw + 2 * done, 2 * m);
+        for (size_t i = 2 * m; i < 2 * CHUNK && i % (2 * D) != 0; i++)
+            words[i] = 0;
+        for (size_t i = 0; i < m; i += D) {
+            vd v = vd_madd(vd_mul(vd_from_words53(words + 2 * i), unit), range, from);
+            vd_store(made + i, vd_select(vd_eq(v, upper), lower, v));
+        }
+        memcpy(out + done, made, m * sizeof *made);
+    }
+}
+
+/* ---- normal: Box-Muller on blocks of 16, radii from the first 8 draws, angles from the last 8 ---- */
+
+/* ln x for 2^-24 <= x <= 1 */
+static inline vf log_lanes(vf x)
+{
+    vu bits = vu_bits(x);
+    vf exponent = vf_add(vf_from_int(vu_sub(vu_shr(bits, 23), vu_set1(127))), vf_set1(1.0f));
+    vf m = vf_bits(vu_or(vu_and(bits, vu_set1(0x807fffff)), vu_set1(0x3f000000)));
+    vf_mask small = vf_lt(m, vf_set1(0x1.6a09e6p-1f));
+    exponent = vf_sub(exponent, vf_select(small, vf_set1(1.0f), vf_set1(0.0f)));
+    vf t = vf_add(vf_sub(m, vf_set1(1.0f)), vf_select(small, m, vf_set1(0.0f)));
+    vf z = vf_mul(t, t);
+    vf y = vf_set1(0x1.204376p-4f);
+    y = vf_madd(y, t, vf_set1(-0x1.d7a370p-4f));
+    y = vf_madd(y, t, vf_set1(0x1.de4a34p-4f));
+    y = vf_madd(y, t, vf_set1(-0x1.fcba9ep-4f));
+    y = vf_madd(y, t, vf_set1(0x1.23d37ep-3f));
+    y = vf_madd(y, t, vf_set1(-0x1.555ca0p-3f));
+    y = vf_madd(y, t, vf_set1(0x1.999d58p-3f));
+    y = vf_madd(y, t, vf_set1(-0x1.fffff8p-3f));
+    y = vf_madd(y, t, vf_set1(0x1.555554p-2f));
+    y = vf_mul(y, t);
+    y = vf_madd(y, z, vf_mul(exponent, vf_set1(-0x1.bd0106p-13f)));
+    y = vf_madd(vf_sub(vf_set1(0.0f), z), vf_set1(0.5f), y);
+    return vf_madd(exponent, vf_set1(0x1.63p-1f), vf_add(t, y));
+}
+
+/* sin x and cos x for 0 <= x < 2 pi, after reduction by multiples of pi / 4 in three steps */
+static inline void sincos_lanes(vf x, vf *sine, vf *cosine)
+{
+    vu j = vu_from_truncated(vf_mul(x, vf_set1(0x1.45f306p+0f)));
+    j = vu_and(vu_add(j, vu_set1(1)), vu_set1(0xfffffffe));
+    vf y = vf_from_int(j);
+    vu sine_sign = vu_shl(vu_and(j, vu_set1(4)), 29);
+    vu cosine_sign = vu_xor(vu_shl(vu_and(vu_sub(j, vu_set1(2)), vu_set1(4)), 29), vu_set1(0x80000000));
+    x = vf_madd(y, vf_set1(-0x1.92p-1f), x);
+    x = vf_madd(y, vf_set1(-0x1.fb4p-13f), x);
+    x = vf_madd(y, vf_set1(-0x1.4442d2p-25f), x);
+    vf z = vf_mul(x, x);
+    vf a = vf_madd(vf_set1(0x1.99eb9cp-16f), z, vf_set1(-0x1.6c0c34p-10f));
+    a = vf_madd(a, z, vf_set1(0x1.55554ap-5f));
+    a = vf_mul(a, z);
+#if UNFUSED
+    a = vf_sub(vf_mul(a, z), vf_mul(z, vf_set1(0.5f)));
+#else
+    a = vf_fma(a, z, vf_sub(vf_set1(0.0f), vf_mul(z, vf_set1(0.5f))));
+#endif
+    a = vf_add(a, vf_set1(1.0f));
+    vf b = vf_madd(vf_set1(-0x1.9943f2p-13f), z, vf_set1(0x1.11073cp-7f));
+    b = vf_madd(b, z, vf_set1(-0x1.555546p-3f));
+    b = vf_mul(b, z);
+    b = vf_madd(b, x, x);
+    vf zero = vf_set1(0.0f);
+    vf s = vf_add(vf_select_bit(j, 1, a, b), zero);
+    vf c = vf_add(vf_select_bit(j, 1, b, a), zero);
+    *sine = vf_bits(vu_xor(vu_bits(s), sine_sign));
+    *cosine = vf_bits(vu_xor(vu_bits(c), cosine_sign));
+}
+
+static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf *second)
+{
+    const vu mask = vu_set1(0xffffff);
+    const vf unit = vf_set1(0x1p-24f);
+    vf u1 = vf_sub(vf_set1(1.0f), vf_mul(vf_from_int(vu_and(vu_temper(raw1), mask)), unit));
+    vf u2 = vf_mul(vf_from_int(vu_and(vu_temper(raw2), mask)), unit);
+    vf radius = vf_sqrt(vf_mul(vf_set1(-2.0f), log_lanes(u1)));
+    vf sine, cosine;
+    sincos_lanes(vf_mul(vf_set1(0x1.921fb6p+2f), u2), &sine, &cosine);
+    *first = vf_fma(vf_mul(radius, cosine), std, mean);
+    *second = vf_fma(vf_mul(radius, sine), std, mean);
+}
+
+/* Vectors of 16 lanes take two blocks at once; an odd last one goes through a pair on the side. */
+enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
+
+#define DEFINE_NORMAL(name, type, store)                                                                               \
+    static inline void name##_step(type *out, const uint32_t *raw, vf mean, vf std)                                    \
+    {                                                                                                                  \
+        for (size_t j = 0; j < 8; j += PAIR_STEP) {                                                                    \
+            vu raw1, raw2;                                                                                             \
+            vf first, second;                                                                                          \
+            vu_load_halves(raw, j, &raw1, &raw2);                                                                      \
+            normal_lanes(raw1, raw2, mean, std, &first, &second);                                                      \
+            vf_store_halves(store, out, j, first, second);                                                             \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std)                            \
+    {                                                                                                                  \
+        const vf m = vf_set1(mean), s = vf_set1(std);                                                                  \
+        size_t i = 0;                                                                                                  \
+        for (; i + PAIR_BLOCKS <= nblocks; i += PAIR_BLOCKS)                                                           \
+            name##_step(out + i * FANIN_NORMAL_BLOCK, raw + i * FANIN_NORMAL_BLOCK, m, s);                             \
+        if (i < nblocks) {                                                                                             \
+            uint32_t last[PAIR_BLOCKS * FANIN_NORMAL_BLOCK] = {0};                                                     \
+            type made[PAIR_BLOCKS * FANIN_NORMAL_BLOCK];                                                               \
+            memcpy(last, raw + i * FANIN_NORMAL_BLOCK, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *last);             \
+            name##_step(made, last, m, s);                                                                             \
+            memcpy(out + i * FANIN_NORMAL_BLOCK, made, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *made);             \
+        }                                                                                                              \
+    }
+DEFINE_NORMAL(normal_f32, float, vf_store)
+DEFINE_NORMAL(normal_bf16, uint16_t, vf_store_bf16)
+DEFINE_NORMAL(normal_f16, uint16_t, vf_store_f16)
+
+static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double mean, double std)
+{
+    for (size_t block = 0; block < nblocks; block++) {
+        uint32_t words[2 * FANIN_NORMAL_BLOCK];
+        double u[FANIN_NORMAL_BLOCK];
+        mt_temper(words, raw + block * 2 * FANIN_NORMAL_BLOCK, 2 * FANIN_NORMAL_BLOCK);
+        for (size_t j = 0; j < FANIN_NORMAL_BLOCK; j += D)
+            vd_store(u + j, vd_mul(vd_from_words53(words + 2 * j), vd_set1(0x1p-53)));
+        for (size_t j = 0; j < 8; j++) {
+            double radius = sqrt(-2.0 * fanin_log(1.0 - u[j]));
+            double angle = 0x1.921fb54442d18p+2 * u[j + 8];
+            out[block * FANIN_NORMAL_BLOCK + j] = madd(radius * fanin_cos(angle), std, mean);
+            out[block * FANIN_NORMAL_BLOCK + j + 8] = madd(radius * fanin_sin(angle), std, mean);
+        }
+    }
+}
+
+static double scale_f64(double value, double std, double mean) { return madd(value, std, mean); }
+
+const struct fanin_kernel KERNEL_TABLE = {
+    .name = KERNEL_NAME,
+    .mt_generate = mt_generate,
+    .mt_temper = mt_temper,
+    .uniform_f32 = uniform_f32,
+    .uniform_bf16 = uniform_bf16,
+    .uniform_f16 = uniform_f16,
+    .uniform_f64 = uniform_f64,
+    .normal_f32 = normal_f32,
+    .normal_bf16 = normal_bf16,
+    .normal_f16 = normal_f16,
+    .normal_f64 = normal_f64,
+    .scale_f64 = scale_f64,
+};

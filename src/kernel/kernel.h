@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of kernels: one slot per operation, one table per machine variant. Every variant gives the same bits;
+ * the scalar one is the specification, a NULL slot of another falls back to it when the table is chosen.
+ */
+#ifndef FANIN_KERNEL_KERNEL_H
+#define FANIN_KERNEL_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fanin/generator.h"
+
+/*
+ * "raw" words are MT19937 state words before tempering, in stream order. A kernel tempers what it takes.
+ */
+
+/* value = from + range * (word & mask) * 2^-bits, and `lower` wherever that equals `upper` (NaN: nowhere). */
+struct fanin_uniform_f32 {
+    uint32_t mask;
+    float scale; /* 2^-bits */
+    float from;
+    float range;
+    float upper; /* of the dtype that is stored */
+    float lower;
+};
+
+struct fanin_uniform_f64 {
+    double from;
+    double range;
+    double upper;
+    double lower;
+};
+
+/* One normal block is 16 elements from 16 draws (f64: 32 draws). */
+enum { FANIN_NORMAL_BLOCK = 16 };
+
+struct fanin_kernel {
+    const char *name;
+    /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
+    void (*mt_generate)(uint32_t *x, size_t nblocks);
+    void (*mt_temper)(uint32_t *words, const uint32_t *raw, size_t n);
+    void (*uniform_f32)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
+    void (*uniform_bf16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
+    void (*uniform_f16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
+    void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);
+    void (*normal_f32)(float *out, const uint32_t *raw, size_t nblocks, float mean, float std);
+    void (*normal_bf16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
+    void (*normal_f16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
+    void (*normal_f64)(double *out, const uint32_t *raw, size_t nblocks, double mean, double std);
+    /* v fma std + mean for the scalar path's values: kept here so that fused and unfused builds differ in one place */
+    double (*scale_f64)(double value, double std, double mean);
+};
+
+/* The table in force for a profile: the chosen variant, or the one that rounds products first for FANIN_UNFUSED. */
+const struct fanin_kernel *fanin_kernel_for(fanin_profile profile);
+
+/* For tests: the tables by index as in fanin_isa_name, NULL slots filled; NULL if this processor lacks the variant. */
+const struct fanin_kernel *fanin_kernel_at(size_t isa);
+
+extern const struct fanin_kernel fanin_kernel_scalar;
+extern const struct fanin_kernel fanin_kernel_unfused;
+#if FANIN_HAVE_AVX2
+extern const struct fanin_kernel fanin_kernel_avx2;
+#endif
+#if FANIN_HAVE_AVX512
+extern const struct fanin_kernel fanin_kernel_avx512;
+#endif
+
+#endif

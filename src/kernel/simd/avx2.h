@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vector vocabulary for AVX2 with FMA and F16C: 8 lanes of 32 bits, 4 of 64. Meanings are those of scalar.h.
+ */
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel/convert.h"
+
+#define W 8
+#define D 4
+
+typedef __m256i vu;
+typedef __m256 vf;
+typedef __m256d vd;
+typedef __m256 vf_mask;
+typedef __m256d vd_mask;
+
+static inline vu vu_load(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline void vu_store(uint32_t *p, vu a) { _mm256_storeu_si256((__m256i *)p, a); }
+static inline vu vu_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
+static inline vu vu_and(vu a, vu b) { return _mm256_and_si256(a, b); }
+static inline vu vu_or(vu a, vu b) { return _mm256_or_si256(a, b); }
+static inline vu vu_xor(vu a, vu b) { return _mm256_xor_si256(a, b); }
+static inline vu vu_add(vu a, vu b) { return _mm256_add_epi32(a, b); }
+static inline vu vu_sub(vu a, vu b) { return _mm256_sub_epi32(a, b); }
+#define vu_shl(a, n) _mm256_slli_epi32(a, n)
+#define vu_shr(a, n) _mm256_srli_epi32(a, n)
+
+static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }
+static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
+static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
+static inline vf_mask vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+static inline vf_mask vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
+static inline vf vf_bits(vu a) { return _mm256_castsi256_ps(a); }
+static inline vu vu_bits(vf a) { return _mm256_castps_si256(a); }
+static inline vf vf_from_int(vu a) { return _mm256_cvtepi32_ps(a); }
+static inline vu vu_from_truncated(vf a) { return _mm256_cvttps_epi32(a); }
+#define vf_select_bit(bits, bit, a, b) _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 31 - (bit))))
+
+/* bf16 bits in the low half of each lane; NaN to 0x7fc0 */
+static inline vu vu_bf16(vf a)
+{
+    vu bits = vu_bits(a);
+    vu odd = vu_and(vu_shr(bits, 16), vu_set1(1));
+    vu rounded = vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), odd), 16);
+    __m256 nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+    return _mm256_blendv_epi8(rounded, vu_set1(0x7fc0), _mm256_castps_si256(nan));
+}
+static inline void vf_store_bf16(uint16_t *p, vf a)
+{
+    vu bits = vu_bf16(a);
+    __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    _mm_storeu_si128((__m128i *)p, packed);
+}
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+static inline vf vf_round_bf16(vf a) { return vf_bits(vu_shl(vu_bf16(a), 16)); }
+static inline vf vf_round_f16(vf a)
+{
+    return _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+/*
+ * Both halves become doubles by planting them in the mantissas of 2^84 and 2^52; the differences and their sum are exact.
+ */
+static inline vd vd_from_words53(const uint32_t *words)
+{
+    __m256i both = _mm256_loadu_si256((const __m256i *)words);
+    __m256i high = _mm256_and_si256(both, _mm256_set1_epi64x(0x1fffff));
+    __m256i low = _mm256_srli_epi64(both, 32);
+    __m256i two84 = _mm256_set1_epi64x(0x4530000000000000), two52 = _mm256_set1_epi64x(0x4330000000000000);
+    vd h = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(high, two84)), _mm256_castsi256_pd(two84));
+    vd l = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(low, two52)), _mm256_castsi256_pd(two52));
+    return _mm256_add_pd(h, l);
+}
+static inline vd vd_set1(double a) { return _mm256_set1_pd(a); }
+static inline void vd_store(double *p, vd a) { _mm256_storeu_pd(p, a); }
+static inline vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
+static inline vd vd_mul(vd a, vd b) { return _mm256_mul_pd(a, b); }
+static inline vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
+static inline vd_mask vd_eq(vd a, vd b) { return _mm256_cmp_pd(a, b, _CMP_EQ_OQ); }
+static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
+
+static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
+{
+    (void)j;
+    *first = vu_load(raw);
+    *second = vu_load(raw + 8);
+}
+#define vf_store_halves(store, out, j, first, second) (store((out), first), store((out) + 8, second))

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vector vocabulary with one lane: plain C, the specification that every other vocabulary must match bit for bit.
+ *
+ * W lanes of 32 bits (vu unsigned, vf float), D lanes of 64 bits (vd double). A mask is what a comparison gives and
+ * what select takes. Names follow type_operation.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel/convert.h"
+
+#define W 1
+#define D 1
+
+typedef uint32_t vu;
+typedef float vf;
+typedef double vd;
+typedef bool vf_mask;
+typedef bool vd_mask;
+
+static inline vu vu_load(const uint32_t *p) { return *p; }
+static inline void vu_store(uint32_t *p, vu a) { *p = a; }
+static inline vu vu_set1(uint32_t a) { return a; }
+static inline vu vu_and(vu a, vu b) { return a & b; }
+static inline vu vu_or(vu a, vu b) { return a | b; }
+static inline vu vu_xor(vu a, vu b) { return a ^ b; }
+static inline vu vu_add(vu a, vu b) { return a + b; }
+static inline vu vu_sub(vu a, vu b) { return a - b; }
+#define vu_shl(a, n) ((a) << (n))
+#define vu_shr(a, n) ((a) >> (n))
+
+static inline vf vf_set1(float a) { return a; }
+static inline void vf_store(float *p, vf a) { *p = a; }
+static inline void vf_store_bf16(uint16_t *p, vf a) { *p = fanin_bf16_from_f32(a); }
+static inline void vf_store_f16(uint16_t *p, vf a) { *p = fanin_f16_from_f32(a); }
+static inline vf vf_round_bf16(vf a) { return fanin_f32_from_bf16(fanin_bf16_from_f32(a)); }
+static inline vf vf_round_f16(vf a) { return fanin_f32_from_f16(fanin_f16_from_f32(a)); }
+static inline vf vf_add(vf a, vf b) { return a + b; }
+static inline vf vf_sub(vf a, vf b) { return a - b; }
+static inline vf vf_mul(vf a, vf b) { return a * b; }
+static inline vf vf_fma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
+static inline vf vf_sqrt(vf a) { return sqrtf(a); }
+static inline vf_mask vf_lt(vf a, vf b) { return a < b; }
+static inline vf_mask vf_eq(vf a, vf b) { return a == b; }
+static inline vf vf_select(vf_mask m, vf a, vf b) { return m ? a : b; } /* a where m */
+static inline vf vf_bits(vu a) { return fanin_f32_from_bits(a); }
+static inline vu vu_bits(vf a) { return fanin_f32_bits(a); }
+static inline vf vf_from_int(vu a) { return (float)(int32_t)a; }
+static inline vu vu_from_truncated(vf a) { return (uint32_t)(int32_t)a; }
+static inline vf vf_select_bit(vu bits, unsigned bit, vf a, vf b) { return (bits >> bit) & 1 ? a : b; }
+
+/* The 53-bit integers of u64 & (2^53 - 1), the first word of each two the high half. */
+static inline vd vd_from_words53(const uint32_t *words)
+{
+    return (double)(((uint64_t)(words[0] & 0x1fffff) << 32) | words[1]);
+}
+static inline vd vd_set1(double a) { return a; }
+static inline void vd_store(double *p, vd a) { *p = a; }
+static inline vd vd_add(vd a, vd b) { return a + b; }
+static inline vd vd_mul(vd a, vd b) { return a * b; }
+static inline vd vd_fma(vd a, vd b, vd c) { return __builtin_fma(a, b, c); }
+static inline vd_mask vd_eq(vd a, vd b) { return a == b; }
+static inline vd vd_select(vd_mask m, vd a, vd b) { return m ? a : b; }
+
+/* Lanes of first and second halves of normal blocks: W <= 8 takes lane j of one block. */
+static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
+{
+    *first = raw[j];
+    *second = raw[j + 8];
+}
+#define vf_store_halves(store, out, j, first, second) (store((out) + (j), first), store((out) + (j) + 8, second))

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jumping MT19937 by n words: x^n modulo the characteristic polynomial of its recurrence, applied to the sequence.
+ *
+ * Stepping by one word is a linear map on the 19937 bits of state, so the word n places on is the exclusive or of those
+ * of the next 19937 words whose coefficient in t^n mod p(t) is 1 (Haramoto et al. 2008). p is sparse, 135 terms, its
+ * second highest exponent 623 below the top, which makes the reduction a few shifts and no multiplication.
+ */
+#include <string.h>
+
+#include "kernel/kernel.h"
+#include "rng/mt19937.h"
+
+enum {
+    N = FANIN_MT19937_NWORDS,
+    M = 397,
+    DEGREE = 19937,
+    NQUADS = DEGREE / 64 + 1, /* 64-bit words that hold a reduced polynomial */
+    MAX_TERMS = 160
+};
+
+struct polynomial {
+    uint64_t bits[NQUADS];
+};
+
+static void flip(uint64_t *bits, unsigned exponent) { bits[exponent / 64] ^= (uint64_t)1 << (exponent % 64); }
+
+/*
+ * Adds (t^624 + t^397)^p (t^623 + t^396)^q: by Lucas the binomial C(q, i) is odd exactly when i has no bit outside q;
+ * p is 0 or 1.
+ */
+static void add_product(uint64_t *bits, unsigned p, unsigned q)
+{
+    for (unsigned i = 0; i <= q; i++) {
+        if ((i & q) != i)
+            continue;
+        unsigned exponent = i * (N - 1) + (q - i) * (M - 1);
+        if (p == 0) {
+            flip(bits, exponent);
+        } else {
+            flip(bits, exponent + N);
+            flip(bits, exponent + M);
+        }
+    }
+}
+
+/* Exponents of p(t) below DEGREE, after Matsumoto & Nishimura 1998, appendix A, with w = 32, r = 31. */
+static size_t characteristic_terms(uint16_t terms[MAX_TERMS])
+{
+    static const uint32_t a = 0x9908b0df;
+    uint64_t bits[NQUADS] = {0};
+    size_t n = 0;
+    add_product(bits, 1, 31);
+    for (unsigned i = 0; i < 31; i++)
+        if (a >> i & 1)
+            add_product(bits, 1, 30 - i);
+    if (a >> 31 & 1)
+        add_product(bits, 0, 0);
+    for (unsigned exponent = 0; exponent < DEGREE; exponent++)
+        if (bits[exponent / 64] >> (exponent % 64) & 1)
+            terms[n++] = (uint16_t)exponent;
+    return n;
+}
+
+/* 32 bits to 64, a zero after each: the square of a polynomial over GF(2) */
+static uint64_t spread(uint32_t half)
+{
+    uint64_t x = half;
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    x = (x | x << 8) & 0x00ff00ff00ff00ff;
+    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+    x = (x | x << 2) & 0x3333333333333333;
+    return (x | x << 1) & 0x5555555555555555;
+}
+
+/*
+ * Square, and multiply by t if `shift`, then reduce from the top 64 bits at a time: a term lands at least 623 bits lower,
+ * so a word once taken off is never written again.
+ */
+static void square(struct polynomial *f, unsigned shift, const uint16_t *terms, size_t nterms)
+{
+    uint64_t wide[2 * NQUADS + 1];
+    for (size_t i = 0; i < NQUADS; i++) {
+        wide[2 * i] = spread((uint32_t)f->bits[i]);
+        wide[2 * i + 1] = spread((uint32_t)(f->bits[i] >> 32));
+    }
+    wide[2 * NQUADS] = 0;
+    if (shift)
+        for (size_t i = 2 * NQUADS; i-- > 0;)
+            wide[i] = wide[i] << 1 | (i > 0 ? wide[i - 1] >> 63 : 0);
+    for (size_t i = 2 * NQUADS; i-- > DEGREE / 64;) {
+        unsigned keep = i == DEGREE / 64 ? DEGREE % 64 : 0; /* low bits of this word that are below DEGREE */
+        uint64_t high = wide[i] >> keep << keep;
+        wide[i] ^= high;
+        if (high == 0)
+            continue;
+        for (size_t k = 0; k < nterms; k++) {
+            unsigned at = (unsigned)(64 * i) - DEGREE + terms[k] + 64; /* + 64: never negative, taken off below */
+            unsigned word = at / 64, bit = at % 64;
+            if (word > 0)
+                wide[word - 1] ^= high << bit;
+            if (bit != 0)
+                wide[word] ^= high >> (64 - bit);
+        }
+    }
+    memcpy(f->bits, wide, sizeof f->bits);
+}
+
+/* t^n mod p, by squaring from the highest bits of n; the first ones are a plain monomial */
+static void power(struct polynomial *f, uint64_t n)
+{
+    uint16_t terms[MAX_TERMS];
+    size_t nterms = characteristic_terms(terms);
+    unsigned shift = 0;
+    while (n >> shift >= DEGREE)
+        shift++;
+    memset(f, 0, sizeof *f);
+    flip(f->bits, (unsigned)(n >> shift));
+    while (shift-- > 0)
+        square(f, (unsigned)(n >> shift & 1), terms, nterms);
+}
+
+void fanin_mt19937_jump(uint32_t words[N], uint64_t n)
+{
+    struct polynomial f;
+    const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
+    uint32_t out[N] = {0};
+    uint32_t window[2 * N + 16];
+    if (n == 0)
+        return;
+    power(&f, n);
+    memcpy(window, words, N * sizeof *words);
+    for (unsigned base = 0; base < DEGREE; base += N) {
+        kernel->mt_generate(window, 1);
+        for (unsigned i = 0; i < N && base + i < DEGREE; i++) {
+            if (!(f.bits[(base + i) / 64] >> ((base + i) % 64) & 1))
+                continue;
+            const uint32_t *from = window + i;
+            for (unsigned j = 0; j < N; j++)
+                out[j] ^= from[j];
+        }
+        memcpy(window, window + N, N * sizeof *words);
+    }
+    memcpy(words, out, sizeof out);
+}

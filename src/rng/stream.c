@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bulk drawing. The words are one linear array: the last block made stays in front, the next ones are made behind it,
+ * and a group that straddles two fills is contiguous all the same.
+ */
+#include <string.h>
+
+#include "rng/stream.h"
+
+enum { N = FANIN_MT19937_NWORDS };
+
+void fanin_stream_begin(fanin_stream *stream, fanin_generator *generator)
+{
+    stream->kernel = fanin_kernel_for(generator->profile);
+    stream->generator = generator;
+    memcpy(stream->words, generator->words, sizeof generator->words);
+    stream->end = N;
+    stream->position = generator->left == 1 ? N : generator->next;
+    stream->touched = false;
+}
+
+void fanin_stream_end(fanin_stream *stream)
+{
+    if (!stream->touched)
+        return;
+    /* the block that holds the last word drawn: torch refills only for the next draw */
+    size_t block = (stream->position - 1) / N;
+    fanin_generator *g = stream->generator;
+    memcpy(g->words, stream->words + block * N, sizeof g->words);
+    g->next = (uint32_t)(stream->position - block * N);
+    g->left = N + 1 - (int32_t)g->next;
+}
+
+static void refill(fanin_stream *stream, size_t want)
+{
+    size_t unread = stream->end - stream->position;
+    size_t blocks = (want - unread + N - 1) / N;
+    if (blocks > FANIN_STREAM_BLOCKS)
+        blocks = FANIN_STREAM_BLOCKS;
+    memmove(stream->words, stream->words + stream->end - N, N * sizeof *stream->words);
+    stream->kernel->mt_generate(stream->words, blocks);
+    stream->position = N - unread;
+    stream->end = N + blocks * N;
+}
+
+size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const uint32_t **raw)
+{
+    if (stream->end - stream->position < group)
+        refill(stream, want);
+    size_t n = stream->end - stream->position;
+    n -= n % group;
+    if (n > want)
+        n = want;
+    *raw = stream->words + stream->position;
+    stream->position += n;
+    stream->touched = true;
+    return n;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A generator opened for bulk drawing: raw words in long contiguous runs, so that kernels see whole vectors.
+ */
+#ifndef FANIN_RNG_STREAM_H
+#define FANIN_RNG_STREAM_H
+
+#include "kernel/kernel.h"
+
+/* Blocks of 624 words made at a time: with the kept block 15 KB, beside the output inside a first-level cache. */
+enum { FANIN_STREAM_BLOCKS = 5 };
+
+/* Between begin and end the generator's draws are here; use nothing else on it. */
+typedef struct fanin_stream {
+    const struct fanin_kernel *kernel;
+    fanin_generator *generator;
+    size_t position; /* next unread word */
+    size_t end;      /* words there are */
+    bool touched;
+    uint32_t words[(FANIN_STREAM_BLOCKS + 1) * FANIN_MT19937_NWORDS + 16]; /* vectors may load one past the last block */
+} fanin_stream;
+
+void fanin_stream_begin(fanin_stream *stream, fanin_generator *generator);
+void fanin_stream_end(fanin_stream *stream);
+
+/*
+ * The next raw words, consumed: returns how many, > 0, at most `want` and a multiple of `group` (a power of two up to 32
+ * that divides want).
+ */
+size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const uint32_t **raw);
+
+#endif
