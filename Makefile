@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door: each target sets up what it needs, then hands over to CMake. `make help` lists them.
+
+BUILD   := build/release
+JOBS    := $(shell nproc 2>/dev/null || echo 2)
+FANIN   := $(BUILD)/bin/fanin
+PYTHON  ?= python3
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY   ?= clang-tidy
+
+.PHONY: help build demo test lint install clean
+
+help:
+	@echo "make demo      build, then make GPT-2 small (124 M parameters, 0.5 GB) from its config.json and verify it"
+	@echo "make test      build and run every test"
+	@echo "make build     build the library and the command: $(FANIN)"
+	@echo "make install   install to PREFIX (default /usr/local)"
+	@echo "make lint      clang-format and clang-tidy over src and cli"
+	@echo "make clean     remove build/"
+	@echo
+	@echo "Other builds: cmake --preset dev|asan|ubsan|tsan|coverage|fuzz|core, then cmake --build --preset ..."
+
+build:
+	@tools/setup.sh build
+	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=OFF --log-level=WARNING
+	@cmake --build --preset release -j $(JOBS)
+
+demo: build
+	@mkdir -p build/demo
+	$(FANIN) init examples/gpt2/config.json --seed 42 -o build/demo/gpt2 --force
+	$(FANIN) verify build/demo/gpt2
+	@echo
+	@echo "build/demo/gpt2 holds config.json and model.safetensors: GPT-2 small as it is before the first step of training."
+	@echo "  open it          python: transformers.AutoModelForCausalLM.from_pretrained('build/demo/gpt2')"
+	@echo "  see the plan     $(FANIN) plan examples/gpt2/config.json"
+	@echo "  ask for reasons  $(FANIN) explain kaiming_uniform"
+	@echo "  one weight       $(FANIN) fill 'kaiming_uniform(a=sqrt(5))' --shape 512,256 --seed 42"
+	@echo "  run the tests    make test"
+
+test:
+	@tools/setup.sh test
+	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=ON --log-level=WARNING
+	@cmake --build --preset release -j $(JOBS)
+	@ctest --preset release -j $(JOBS)
+
+install: build
+	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+lint:
+	@tools/setup.sh lint
+	@cmake --preset dev -DBUILD_TESTING=OFF --log-level=WARNING
+	@find include src cli tests examples -name '*.[ch]' -print0 | xargs -0 $(CLANG_FORMAT) --dry-run -Werror
+	@find src cli -name '*.c' -print0 | xargs -0 -n 4 -P $(JOBS) $(CLANG_TIDY) -p build/dev --quiet --warnings-as-errors='*'
+	@echo "lint: clean"
+
+clean:
+	rm -rf build
