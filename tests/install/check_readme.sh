@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What README.md shows is what happens: in each ```console block the lines after `$ ` are run in one folder and must
+# print what stands below them; the first ```c block is compiled against the library and run.
+
+set -u
+root=${FANIN_SOURCE_DIR:?}
+readme=$root/README.md
+PATH=$(dirname "${FANIN_COMMAND:?}"):$PATH
+export PATH
+failed=0
+rm -rf work && mkdir work && cp -r "$root/examples" work/
+
+# A file per command and one with what it should print.
+awk '
+    /^```console$/ { inside = 1; next }
+    /^```$/ { inside = 0; next }
+    inside && /^\$ / { n++; print substr($0, 3) > ("command." n); printf "" > ("expected." n); next }
+    inside { print > ("expected." n) }
+' "$readme"
+n=1
+while [ -f "command.$n" ]; do
+    (cd work && sh "../command.$n") >"found.$n" 2>&1
+    if ! diff -u "expected.$n" "found.$n"; then
+        echo "README.md shows other output for: $(cat "command.$n")"
+        failed=1
+    fi
+    n=$((n + 1))
+done
+[ "$n" -gt 1 ] || { echo "README.md has no console block with a command"; failed=1; }
+
+awk '/^```c$/ && !done { inside = 1; next } /^```$/ { if (inside) done = 1; inside = 0 } inside' "$readme" >readme_example.c
+[ -s readme_example.c ] || { echo "README.md has no C example"; exit 1; }
+library=$(dirname "$FANIN_COMMAND")/../
+if ! "${FANIN_CC:-cc}" -std=c17 -Wall -Wextra -Werror -I "$root/include" readme_example.c -o readme_example \
+    -L "$library" -Wl,-rpath,"$library" -lfanin -lm || ! ./readme_example; then
+    echo "the C example fails"
+    failed=1
+fi
+[ "$failed" -eq 0 ] && echo "$((n - 1)) commands and the C example do what README.md shows"
+exit "$failed"
