@@ -84,8 +84,8 @@ class Library:
     def __init__(self, path):
         with open(path, "rb") as f:
             self.data = f.read()
-        if b"GNU C Library" not in self.data and b"GLIBC_2.35" not in self.data:
-            sys.exit(f"{path}: not a libm of glibc >= 2.35")
+        if b"GLIBC_2.35" not in self.data:
+            sys.exit(f"{path}: not the libm of a glibc >= 2.35")
 
     def find(self, *values, kind="d", occurrence=0):
         """Offset of consecutive constants; exactly the given occurrence of them."""
@@ -226,15 +226,16 @@ def text(t):
     word = lambda x: f"0x{x:016x}"
     out = [
         "/* SPDX-License-Identifier: MIT */\n"
-        "/* Constants of src/kernel/math64.inc.h and erfinv.inc.h, written by tools/make_math64_tables.py: do not edit.\n"
-        " * \"derived\" means recomputed from the formula at 300 bits; \"data\" means taken as a fact from x86-64 glibc 2.36\n"
-        " * libm, because a minimax fit or a search for good breakpoints follows from no formula. */\n"
+        "/* Constants of src/kernel/math64.inc.h and erfinv.inc.h, written by tools/make_math64_tables.py: do not\n"
+        " * edit. \"Derived\" means recomputed from the formula at 300 bits; \"data\" means taken as a fact from the\n"
+        " * libm of x86-64 glibc 2.36, since a minimax fit or a search for breakpoints follows from no formula. */\n"
     ]
     add = lambda *a, **k: out.append(table(*a, **k))
-    add("fanin_sincos_table", "{sin hi, sin lo, cos hi, cos lo} of k/128. High parts derived; low parts data (equal to the derived\n"
-        " * ones but for some last bits, at most 2^-104 of the value).", t["sincos"])
-    add("fanin_log_table", "{1/c, log c}, c near the middle of the i-th of 128 parts of [0x1.6p-1, 0x1.6p0). 1/c is data: each was\n"
-        " * picked among many neighbours for a log c that lies close to a multiple of 2^-43. log c derived.", t["log"])
+    add("fanin_sincos_table", "{sin hi, sin lo, cos hi, cos lo} of k/128. High parts derived; low parts data, equal\n"
+        " * to the derived ones but for some last bits, at most 2^-104 of the value.", t["sincos"])
+    add("fanin_log_table", "{1/c, log c}, c near the middle of the i-th of 128 parts of [0x1.6p-1, 0x1.6p0). 1/c\n"
+        " * is data: each was picked among neighbours for a log c close to a multiple of 2^-43. log c is derived:\n"
+        " * -log of the stored 1/c, rounded to that grid.", t["log"])
     add("fanin_log_poly", "log(1+r) - r = r^2 (A0 + A1 r + ...), |r| < 2^-8. Data.", t["log_poly"])
     add("fanin_log_near1", "the same on [1-2^-4, 1+0x1.09p-4). Data.", t["log_near1"])
     add("fanin_log1p_poly", "log(1+f) - log(1-f) as in fdlibm: R(s^2) = L1 z + L2 z^2 + ... Data.", t["log1p"])
@@ -248,14 +249,14 @@ def text(t):
     add("fanin_logf_poly", "log(1+r) - r, highest power first. Data.", t["logf_poly"])
     add("fanin_sinf_poly", "sin x = x + s1 x^3 + s2 x^5 + s3 x^7, |x| <= pi/4. Data.", t["sincosf_sin"])
     add("fanin_cosf_poly", "cos x = c0 + c1 x^2 + ... Data.", t["sincosf_cos"])
-    out.append("/* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the leading 1 of a denominator is\n"
-               " * not stored for double, and is for float. small |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */\n")
+    out.append("/* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the 1 a denominator\n"
+               " * begins with is stored for float only. small: |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */\n")
     for name in ("small_p", "small_q", "mid_p", "mid_q", "near_r", "near_s", "far_r", "far_s"):
         add("fanin_erf_" + name, f"double, {name}", t["erf_" + name])
     for name in ("small_p", "small_q", "mid_p", "mid_q", "near_r", "near_s", "far_r", "far_s"):
         add("fanin_erff_" + name, f"float, {name}", t["erff_" + name], typ="float", fmt=single)
-    add("fanin_erfinv_table", f"rows c = k/32 of {{F hi, F lo, g hi, g lo}}: F = erf(c) for k < {ERFINV_SPLIT}, else erfc(c);\n"
-        " * g = sqrt(pi)/2 exp(c^2). Derived.", erfinv_rows())
+    add("fanin_erfinv_table", f"{{F hi, F lo, g hi, g lo}} at c = k/32: F = erf c for k < {ERFINV_SPLIT}, else\n"
+        " * erfc c; g = sqrt(pi)/2 exp(c^2). Derived.", erfinv_rows())
     return "\n".join(out)
 
 

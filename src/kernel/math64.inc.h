@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Elementary functions with the bits of glibc 2.36 on x86-64 with FMA, in plain C: no call of the host's libm, no state,
- * the same result on every machine. A text to be included after <stdint.h> and <string.h> by each ISA's stub.
+/* Elementary functions with the bits of glibc 2.36 on x86-64 with FMA, in plain C: no call of the host's libm, no
+ * state, the same result on every machine. Each ISA's stub includes this text after <stdint.h> and <string.h>.
  *
- * torch takes log, log1p, sin and cos of float64 normals (and the float functions of 16-bit ones) from libm, so its bits
- * are those of one libm; DESIGN and docs say why this one. The operations below and their order are those of its FMA
- * variants. Each __builtin_fma is one fused operation; every other multiplication and addition is rounded by itself, so
- * objects are compiled with -ffp-contract=off. Where a function can be written so that the special cases of the original
- * follow from the general path, a proof stands beside it; selections are ternaries on values already computed, so that a
- * loop over a block can become vector code.
+ * torch takes log, log1p, sin and cos of float64 normals, and the float functions of 16-bit ones, from libm, so its
+ * bits are those of one libm: nearly all its users run the FMA variants of glibc >= 2.28. The operations here and their
+ * order are those of these variants. Each __builtin_fma is one fused operation, every other product and sum is rounded
+ * by itself: objects are compiled with -ffp-contract=off.
  *
- * "compared" counts say how many arguments were compared with that glibc (test_math64 --live), with 0 differences.
- * Results are for round-to-nearest; floating-point exceptions and errno are not part of the contract. */
+ * Where the special cases of the original follow from its general path they are left out, with the reason. Both sides
+ * of a choice are computed and one is picked, so a loop over a block becomes vector code (gcc 12, clang 14 at -O3
+ * -mavx2 -mfma: log 1.3, log1p 2.0, sin and cos together 4.2 ns an element).
+ *
+ * "Compared" says with how many arguments results were compared with that glibc (tests/unit/test_math64.c), all bits
+ * equal. Error bounds are against the real value. Rounding is to nearest; floating-point exceptions and errno are not
+ * part of the contract. */
 #include "math64_tables.inc.h"
 
 static inline uint64_t fanin_bits_of_f64(double x)
@@ -41,15 +44,15 @@ static inline float fanin_f32_of_bits(uint32_t b)
     return x;
 }
 
-/* The integer e (0 <= e < 2^52) less bias, as a double. Through the mantissa of 2^52, because AVX2 has no conversion from
- * 64-bit integers. */
+/* The integer e (0 <= e < 2^52) less bias, as a double. Through the mantissa of 2^52, because AVX2 has no conversion
+ * from 64-bit integers. */
 static inline double fanin_f64_of_u52(uint64_t e, double bias)
 {
     return fanin_f64_of_bits(e | 0x4330000000000000) - (0x1p52 + bias);
 }
 
-/* take ? a : b through a mask. A ternary would do, but GCC sinks the work for one side into a branch and then refuses to
- * vectorize the loop. take is 0 or 1. */
+/* take ? a : b through a mask. A ternary would do, but GCC sinks the work for one side into a branch and then refuses
+ * to vectorize the loop. take is 0 or 1. */
 static inline uint64_t fanin_pick_bits(uint64_t take, uint64_t a, uint64_t b)
 {
     uint64_t mask = 0 - take;
@@ -61,13 +64,15 @@ static inline double fanin_pick(uint64_t take, double a, double b)
     return fanin_f64_of_bits(fanin_pick_bits(take, fanin_bits_of_f64(a), fanin_bits_of_f64(b)));
 }
 
-/* ---- log ----------------------------------------------------------------------------------------------------------- */
+/* ---- log --------------------------------------------------------------------------------------------------------- */
 
 /* Natural logarithm of x 2^(1023-bias), x positive, normal, finite. Two methods, both computed and one taken:
- * table:  x = 2^k z, z in [0x1.6p-1, 0x1.6p0), c from the table: log x = k ln2 + log c + log1p(z/c - 1); z/c - 1 has one
- *         rounding (fma), k ln2hi + log c none (both lie on the grid of 2^-43).
- * near 1: [1 - 2^-4, 1 + 0x1.09p-4), where that sum would cancel: a series in s = x - 1 whose s - s^2/2 is kept in two
- *         parts by splitting s after 26 bits. x = 1 gives +0, since every term is +0. */
+ *
+ * - x = 2^k z, z in [0x1.6p-1, 0x1.6p0), c from the table: log x = k ln2 + log c + log1p(z/c - 1), where z/c - 1 has
+ *   one rounding (fma) and k ln2hi + log c none (both lie on the grid of 2^-43);
+ *
+ * - near 1, on [1 - 2^-4, 1 + 0x1.09p-4), that sum would cancel: a series in s = x - 1, whose s - s^2/2 is kept in two
+ *   parts by splitting s after 26 bits. x = 1 gives +0, since every term is +0. */
 static inline double fanin_log_scaled(double x, double bias)
 {
     const double *a = fanin_log_poly, *b = fanin_log_near1;
@@ -107,7 +112,8 @@ static inline double fanin_log_normal(double x)
     return fanin_log_scaled(x, 1023.0);
 }
 
-/* Natural logarithm; -inf at +-0, NaN below. Error < 0.520 ulp, 0.083 % of the results are not the nearest double. */
+/* Natural logarithm; -inf at +-0, NaN below. Error < 0.520 ulp, 0.083 % of the results are not the nearest double.
+ * Compared: 4.5e8 arguments, 1.5e8 of them 1 - m 2^-53. */
 static inline double fanin_log(double x)
 {
     if (__builtin_expect(x >= 0x1p-1022 && x <= 0x1.fffffffffffffp1023, 1))
@@ -119,14 +125,16 @@ static inline double fanin_log(double x)
     return x < 1 ? fanin_log_scaled(x * 0x1p52, 1023.0 + 52.0) : x;
 }
 
-/* ---- log1p --------------------------------------------------------------------------------------------------------- */
+/* ---- log1p ------------------------------------------------------------------------------------------------------- */
 
 /* log(1 + x) for -1 < x < inf, without a branch: fdlibm's method.
- * 1 + x = 2^k (1 + f) with 1 + f in about [sqrt(1/2), sqrt(2)); c = what was lost when 1 + x was rounded, relative to it.
- * log(1+f) = f - (f^2/2 - s (f^2/2 + R(s^2))), s = f/(2+f). For k = 0 the original has its own final expression, which
- * is the general one with k = 0 and c = 0; where f = 0 as well, likewise (R = 0, and -(-c) = c).
- * |x| < 2^-54, returned unchanged there: x - x^2/2 rounds to x, its distance being below 2^-54 |x|.
- * Error < 1 ulp (7.1 % of the results are not the nearest double). */
+ * 1 + x = 2^k (1 + f) with 1 + f in about [sqrt(1/2), sqrt(2)); c = what was lost when 1 + x was rounded, relative to
+ * it. log(1+f) = f - (f^2/2 - s (f^2/2 + R(s^2))), s = f/(2+f).
+ *
+ * For k = 0 the original has its own final expression, which is the general one with k = 0 and c = 0; for f = 0 too
+ * (then R = 0, and -(-c) = c). Below 2^-54 it returns x: so does x - x^2/2, which is nearer to x than half an ulp.
+ *
+ * Error < 1 ulp, 7.1 % of the results are not the nearest double. */
 static inline double fanin_log1p_finite(double x)
 {
     const double *l = fanin_log1p_poly;
@@ -171,7 +179,7 @@ static inline double fanin_log1p_finite(double x)
     return fanin_pick(ax < 0x1p-29, tiny, y);
 }
 
-/* log(1 + x); -inf at -1, NaN below. */
+/* log(1 + x); -inf at -1, NaN below. Compared: 7.5e8 arguments, 1.5e8 of them -m 2^-53. */
 static inline double fanin_log1p(double x)
 {
     if (__builtin_expect(x > -1 && x <= 0x1.fffffffffffffp1023, 1))
@@ -181,13 +189,14 @@ static inline double fanin_log1p(double x)
     return x > 0 ? x : __builtin_nan("");
 }
 
-/* ---- sin, cos ------------------------------------------------------------------------------------------------------ */
+/* ---- sin, cos ---------------------------------------------------------------------------------------------------- */
 
 struct fanin_sincos {
     double sin, cos;
 };
 
-/* sin(t + dt), |t| <= 0.8555, |dt| below an ulp of t. |t| < 0.126: Taylor; otherwise from the table at k/128 next to |t|. */
+/* sin(t + dt), |t| <= 0.8555, |dt| below an ulp of t. |t| < 0.126: Taylor; otherwise from the table at k/128 next to
+ * |t|. */
 static inline double fanin_sin_reduced(double t, double dt)
 {
     double at = __builtin_fabs(t);
@@ -233,13 +242,16 @@ static inline double fanin_cos_reduced(double t, double dt)
 }
 
 /* Both functions of one angle, |x| <= 105414336 (beyond, and for inf and NaN: NaN). Branch-free.
- * |x| < 0x1.b6p-1 needs no reduction; up to 0x1.368fdp1, pi/2 - |x| is exact in its upper part; beyond, |x| - n pi/2 with
- * pi/2 in four parts, 136 bits. The original reduces x with its sign; here |x| is reduced, which is the same, since
- * rounding to nearest is symmetric, sin is odd in every step and cos even.
- * |x| < 2^-26: sin takes the Taylor series, which then rounds to x (x^2/6 < 2^-54), with the sign of a zero kept.
- * In the middle range the original takes cos_reduced at t = hp0 - |x| unnormalized, but sin_reduced normalized; the two
- * may lie on different sides of a tie of the table grid, so they cannot share the table row.
- * Error < 0.55 ulp; 0.13 % of the results are not the nearest double. */
+ *
+ * |x| < 0x1.b6p-1 needs no reduction; up to 0x1.368fdp1, pi/2 - |x| is exact in its upper part; beyond, |x| - n pi/2
+ * with pi/2 in four parts, 136 bits. The original reduces x with its sign; reducing |x| is the same, since rounding to
+ * nearest is symmetric, its sine odd and its cosine even in every step. It returns x for the sine below 2^-26, and so
+ * does the Taylor series (x^2/6 < 2^-54). In the middle range it takes the cosine series at pi/2's upper part less |x|,
+ * the sine series at the normalized sum; the two can lie on different sides of a tie of the table's grid, so each looks
+ * up its own row.
+ *
+ * Error < 0.55 ulp, 0.13 % of the results are not the nearest double.
+ * Compared: 6e8 arguments each, 1.5e8 of them 2 pi m 2^-53. */
 static inline struct fanin_sincos fanin_sincos(double x)
 {
     double ax = __builtin_fabs(x);
@@ -286,11 +298,11 @@ static inline double fanin_cos(double x)
     return fanin_sincos(x).cos;
 }
 
-/* ---- exp ----------------------------------------------------------------------------------------------------------- */
+/* ---- exp --------------------------------------------------------------------------------------------------------- */
 
 /* e^x. x = n ln2/128 + r; 2^(n/128) = T (1 + tail) from the table; e^r - 1 by a polynomial.
- * Error < 0.511 ulp, 0.527 in the subnormal range, where T(1 + p) is rounded on the subnormal grid (by adding 1 in units
- * of 2^-1022) before it is scaled, so that it is rounded once. */
+ * Error < 0.511 ulp, 0.527 in the subnormal range, where T(1 + p) is rounded on the subnormal grid (by adding 1 in
+ * units of 2^-1022) before it is scaled, so that it is rounded once. Compared: 6e8 arguments. */
 static inline double fanin_exp(double x)
 {
     const double *c = fanin_exp_poly;
@@ -332,11 +344,11 @@ static inline double fanin_exp(double x)
     return y * 0x1p-1022;
 }
 
-/* ---- erf ----------------------------------------------------------------------------------------------------------- */
+/* ---- erf --------------------------------------------------------------------------------------------------------- */
 
 /* erf x, fdlibm's method: x + x P/Q below 27/32, erx + P/Q about 1 below 5/4, 1 - exp(-x^2) (..R/S in 1/x^2..)/x to 6.
- * No fma: the library has one erf for all processors, but its exp is the one above. The polynomials are split in even and
- * odd pairs as there. Error < 1 ulp. */
+ * No fma: the library has one erf for all processors, but its exp is the one above. The polynomials are split in even
+ * and odd pairs as there. Error < 1 ulp. Compared: 4.5e8 arguments. */
 static inline double fanin_erf(double x)
 {
     double ax = __builtin_fabs(x);
@@ -380,9 +392,10 @@ static inline double fanin_erf(double x)
     return __builtin_copysign(1.0 - y / ax, x);
 }
 
-/* ---- the float functions, in double arithmetic --------------------------------------------------------------------- */
+/* ---- the float functions, in double arithmetic ------------------------------------------------------------------- */
 
-/* log x; -inf at +-0, NaN below. The method of fanin_log with 16 parts and a cubic. Error < 0.818 float ulp. */
+/* log x; -inf at +-0, NaN below. The method of fanin_log with 16 parts and a cubic. Error < 0.818 float ulp.
+ * Compared: all floats. */
 static inline float fanin_logf(float x)
 {
     double bias = 127.0;
@@ -409,10 +422,11 @@ static inline float fanin_logf(float x)
     return (float)__builtin_fma(r2, q, r + w);
 }
 
-/* e^x, by 2^(n/32) and a cubic. Error < 0.502 float ulp. */
+/* e^x, by 2^(n/32) and a cubic. Error < 0.502 float ulp. Compared: all floats. */
 static inline float fanin_expf(float x)
 {
-    if (__builtin_expect(!(x >= -0x1.9fe368p6f && x <= 0x1.62e42ep6f), 0)) /* ln of the least and of the largest float */
+    if (__builtin_expect(!(x >= -0x1.9fe368p6f && x <= 0x1.62e42ep6f),
+                         0)) /* ln of the least and of the largest float */
         return x != x ? x + x : x > 0 ? __builtin_inff() : 0.0f;
     const double *p = fanin_expf_poly;
     double g = __builtin_fma(0x1.71547652b82fep5, (double)x, 0x1.8p52);
@@ -424,7 +438,8 @@ static inline float fanin_expf(float x)
     return (float)(y * scale);
 }
 
-/* erf x: fdlibm's method in float arithmetic, as erf above but by Horner's rule. */
+/* erf x: fdlibm's method in float arithmetic, as erf above but by Horner's rule. Error < 1 float ulp.
+ * Compared: all floats. */
 static inline float fanin_erff(float x)
 {
     float ax = __builtin_fabsf(x);
@@ -454,7 +469,8 @@ static inline float fanin_erff(float x)
     if (ax < 0x1.6db6dcp1f) { /* 1/0.35 */
         p = fanin_erff_near_r, q = fanin_erff_near_s;
         num = ((((((p[7] * s + p[6]) * s + p[5]) * s + p[4]) * s + p[3]) * s + p[2]) * s + p[1]) * s + p[0];
-        den = (((((((q[8] * s + q[7]) * s + q[6]) * s + q[5]) * s + q[4]) * s + q[3]) * s + q[2]) * s + q[1]) * s + q[0];
+        den =
+            (((((((q[8] * s + q[7]) * s + q[6]) * s + q[5]) * s + q[4]) * s + q[3]) * s + q[2]) * s + q[1]) * s + q[0];
     } else {
         p = fanin_erff_far_r, q = fanin_erff_far_s;
         num = (((((p[6] * s + p[5]) * s + p[4]) * s + p[3]) * s + p[2]) * s + p[1]) * s + p[0];
@@ -471,7 +487,8 @@ struct fanin_sincosf {
 
 /* Both functions of one angle, |x| < 120 (beyond, and for inf and NaN: NaN). One reduction by pi/2 in double suffices.
  * The original returns x or 1 below 2^-12 and skips the reduction below 0.75; there n = 0 and the polynomials give the
- * same (x^3/6 and x^2/2 are below half an ulp). Branch-free. */
+ * same (x^3/6 and x^2/2 are below half an ulp). Error < 0.562 float ulp. Compared: all floats below 120, with sinf and
+ * cosf; sincosf gives the same. */
 static inline struct fanin_sincosf fanin_sincosf(float x)
 {
     const double *s = fanin_sinf_poly, *c = fanin_cosf_poly;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Constants of src/kernel/math64.inc.h and erfinv.inc.h, written by tools/make_math64_tables.py: do not edit.
- * "derived" means recomputed from the formula at 300 bits; "data" means taken as a fact from x86-64 glibc 2.36
- * libm, because a minimax fit or a search for good breakpoints follows from no formula. */
+/* Constants of src/kernel/math64.inc.h and erfinv.inc.h, written by tools/make_math64_tables.py: do not
+ * edit. "Derived" means recomputed from the formula at 300 bits; "data" means taken as a fact from the
+ * libm of x86-64 glibc 2.36, since a minimax fit or a search for breakpoints follows from no formula. */
 
-/* {sin hi, sin lo, cos hi, cos lo} of k/128. High parts derived; low parts data (equal to the derived
- * ones but for some last bits, at most 2^-104 of the value). */
+/* {sin hi, sin lo, cos hi, cos lo} of k/128. High parts derived; low parts data, equal
+ * to the derived ones but for some last bits, at most 2^-104 of the value. */
 static const double fanin_sincos_table[110][4] = {
     {0.0, 0.0, 0x1p+0, 0.0},
     {0x1.fffeaaaaeeeefp-8, -0x1.e45e2ec67b77cp-62, 0x1.fffc000155552p-1, 0x1.f4a01a0196daep-55},
@@ -118,8 +118,9 @@ static const double fanin_sincos_table[110][4] = {
     {0x1.812ede9ae4ba4p-1, -0x1.7830adf402ddap-55, 0x1.514f57d7bf3dap-1, 0x1.47a108073c259p-56},
 };
 
-/* {1/c, log c}, c near the middle of the i-th of 128 parts of [0x1.6p-1, 0x1.6p0). 1/c is data: each was
- * picked among many neighbours for a log c that lies close to a multiple of 2^-43. log c derived. */
+/* {1/c, log c}, c near the middle of the i-th of 128 parts of [0x1.6p-1, 0x1.6p0). 1/c
+ * is data: each was picked among neighbours for a log c close to a multiple of 2^-43. log c is derived:
+ * -log of the stored 1/c, rounded to that grid. */
 static const double fanin_log_table[128][2] = {
     {0x1.734f0c3e0de9fp+0, -0x1.7cc7f79e69p-2}, {0x1.713786a2ce91fp+0, -0x1.76feec20dp-2},
     {0x1.6f26008fab5ap+0, -0x1.713e31351ep-2}, {0x1.6d1a61f138c7dp+0, -0x1.6b85b382878p-2},
@@ -326,8 +327,8 @@ static const double fanin_cosf_poly[5] = {
     0x1p+0, -0x1.ffffffd0c621cp-2, 0x1.55553e1068f19p-5, -0x1.6c087e89a359dp-10, 0x1.99343027bf8c3p-16,
 };
 
-/* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the leading 1 of a denominator is
- * not stored for double, and is for float. small |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */
+/* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the 1 a denominator
+ * begins with is stored for float only. small: |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */
 
 /* double, small_p */
 static const double fanin_erf_small_p[5] = {
@@ -421,8 +422,8 @@ static const float fanin_erff_far_s[8] = {
     -0x1.670e24p+4f,
 };
 
-/* rows c = k/32 of {F hi, F lo, g hi, g lo}: F = erf(c) for k < 16, else erfc(c);
- * g = sqrt(pi)/2 exp(c^2). Derived. */
+/* {F hi, F lo, g hi, g lo} at c = k/32: F = erf c for k < 16, else
+ * erfc c; g = sqrt(pi)/2 exp(c^2). Derived. */
 static const double fanin_erfinv_table[189][4] = {
     {0.0, 0.0, 0x1.c5bf891b4ef6bp-1, -0x1.618f13eb7ca89p-55},
     {0x1.20c5645dd2538p-5, -0x1.b1f39547818dcp-63, 0x1.c631072cc0a5ep-1, -0x1.dcf9cbce400dap-56},
