@@ -250,7 +250,7 @@ def text(t):
     add("fanin_sinf_poly", "sin x = x + s1 x^3 + s2 x^5 + s3 x^7, |x| <= pi/4. Data.", t["sincosf_sin"])
     add("fanin_cosf_poly", "cos x = c0 + c1 x^2 + ... Data.", t["sincosf_cos"])
     out.append("/* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the 1 a denominator\n"
-               " * begins with is stored for float only. small: |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */\n")
+               " * begins with is stored for float only. small |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. */\n")
     for name in ("small_p", "small_q", "mid_p", "mid_q", "near_r", "near_s", "far_r", "far_s"):
         add("fanin_erf_" + name, f"double, {name}", t["erf_" + name])
     for name in ("small_p", "small_q", "mid_p", "mid_q", "near_r", "near_s", "far_r", "far_s"):

@@ -328,7 +328,7 @@ static const double fanin_cosf_poly[5] = {
 };
 
 /* erf: fdlibm's rational functions (p or r over q or s), lowest power first; the 1 a denominator
- * begins with is stored for float only. small: |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. Data. */
+ * begins with is stored for float only. small |x| < 27/32, mid < 5/4, near < 1/0.35, far < 6. */
 
 /* double, small_p */
 static const double fanin_erf_small_p[5] = {
