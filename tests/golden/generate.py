@@ -467,7 +467,7 @@ def permutations():
     k = 0
     for dtype in RANDOM:
         for shape in ([1, 1], [3, 4], [10, 7], [33, 5], [100, 3], [4, 100], [7, 1], [0, 4], [4, 0], [15, 1], [1, 16]):
-            for sparsity in (0.0, 0.1, 0.07, 0.5, 0.9, 1.0, 1.5):
+            for sparsity in (0.0, 0.1, 0.07, 0.5, 0.9, 1.0, 1.5, -0.3):
                 if (k % 3 == 0) or dtype == "f32":
                     yield pick(SEEDS, k), [
                         call("sparse", dtype, dense(shape), sparsity=sparsity, std=pick((0.01, 1.0, 0.0), k))

@@ -4,7 +4,7 @@
 
     python generate_modules.py --profile torch-2.13 -o modules-torch-2.13.jsonl
 
-One module a line; README.md beside this file describes the format. Older profiles get a third of the list, float32 only.
+One module a line; README.md beside this file describes the format. Older profiles get a third of it, float32 only.
 """
 import argparse
 import hashlib
