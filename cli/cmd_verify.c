@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fanin verify: whether a checkpoint holds, byte for byte, what its plan and seed make.
+ */
+#include "json_output.h"
+#include "option.h"
+#include "progress.h"
+#include "source.h"
+#include "table.h"
+#include "terminal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Differences that are printed in full; --json has them all. */
+#define NSHOWN 20
+
+static const column columns[] = {
+    {"tensor", COLUMN_CUT_BEGIN, 16}, {"differs in", COLUMN_CUT_END, 12}, {"first", COLUMN_RIGHT, 0},
+    {"expected", COLUMN_RIGHT, 0},    {"found", COLUMN_RIGHT, 0},         {"largest gap", COLUMN_RIGHT, 0},
+};
+
+typedef struct job {
+    const settings *given;
+    source from;
+    fanin_checkpoint *checkpoint;
+    fanin_plan *own_plan; /* that the checkpoint carries; NULL if it has none */
+    uint64_t own_seed;
+    const fanin_plan *plan; /* the one to compare with: own_plan or from.plan */
+    uint64_t seed;
+    fanin_verify_result result;
+    size_t nreported;
+    table rows;
+    json_output json;
+    double seconds;
+} job;
+
+static const char *difference_name(fanin_difference_kind kind)
+{
+    static const char *const names[] = {
+        [FANIN_DIFFERENCE_MISSING] = "missing", [FANIN_DIFFERENCE_UNEXPECTED] = "unexpected",
+        [FANIN_DIFFERENCE_DTYPE] = "dtype",     [FANIN_DIFFERENCE_SHAPE] = "shape",
+        [FANIN_DIFFERENCE_BYTES] = "bytes",
+    };
+    return names[kind];
+}
+
+static void report_json(job *of, const fanin_difference *difference)
+{
+    json_output *json = &of->json;
+    json_begin(json, NULL, '{');
+    json_string(json, "tensor", difference->tensor);
+    json_string(json, "kind", difference_name(difference->kind));
+    if (difference->kind == FANIN_DIFFERENCE_BYTES) {
+        json_u64(json, "nelem", difference->nelem);
+        json_u64(json, "ndiffering", difference->ndiffering);
+        json_u64(json, "first", difference->first);
+        json_number(json, "expected", difference->expected);
+        json_number(json, "found", difference->found);
+        json_number(json, "max_abs", difference->max_abs);
+    }
+    json_end(json, '}');
+}
+
+/* What the plan and the checkpoint say about a tensor of another dtype or shape. */
+static void describe(const job *of, const fanin_difference *difference, char text[2 * SHAPE_NBYTES])
+{
+    char planned[SHAPE_NBYTES], found[SHAPE_NBYTES];
+    size_t p = fanin_plan_tensor_find(of->plan, difference->tensor);
+    size_t c = fanin_checkpoint_tensor_find(of->checkpoint, difference->tensor);
+    const fanin_plan_tensor *in_plan = p != SIZE_MAX ? fanin_plan_tensor_at(of->plan, p) : NULL;
+    const fanin_checkpoint_tensor *in_file = c != SIZE_MAX ? fanin_checkpoint_tensor_at(of->checkpoint, c) : NULL;
+    const char *kind = difference_name(difference->kind);
+    if (difference->kind == FANIN_DIFFERENCE_MISSING)
+        snprintf(text, 2 * SHAPE_NBYTES, "missing from the file");
+    else if (difference->kind == FANIN_DIFFERENCE_UNEXPECTED)
+        snprintf(text, 2 * SHAPE_NBYTES, "not in the plan");
+    else if (in_plan == NULL || in_file == NULL)
+        snprintf(text, 2 * SHAPE_NBYTES, "%s", kind);
+    else if (difference->kind == FANIN_DIFFERENCE_DTYPE)
+        snprintf(text, 2 * SHAPE_NBYTES, "dtype: %s, not %s", fanin_dtype_name(in_file->dtype),
+                 fanin_dtype_name(in_plan->dtype));
+    else
+        snprintf(text, 2 * SHAPE_NBYTES, "shape: %s, not %s", format_shape(in_file->shape, in_file->ndim, found),
+                 format_shape(in_plan->shape, in_plan->ndim, planned));
+}
+
+static void report_row(job *of, const fanin_difference *difference)
+{
+    char text[2 * SHAPE_NBYTES];
+    short_text number;
+    table_add(&of->rows, "%s", difference->tensor);
+    if (difference->kind != FANIN_DIFFERENCE_BYTES) {
+        describe(of, difference, text);
+        table_add(&of->rows, "%s", text);
+        for (int i = 0; i < 4; i++)
+            table_add(&of->rows, "%s", "");
+        return;
+    }
+    table_add(&of->rows, "%" PRIu64 " of %" PRIu64 " values", difference->ndiffering, difference->nelem);
+    table_add(&of->rows, "[%" PRIu64 "]", difference->first);
+    snprintf(number, sizeof number, "%.9g", difference->expected);
+    table_add(&of->rows, "%s", number);
+    snprintf(number, sizeof number, "%.9g", difference->found);
+    table_add(&of->rows, "%s", number);
+    snprintf(number, sizeof number, "%.3g", difference->max_abs);
+    table_add(&of->rows, "%s", number);
+}
+
+static void report(void *user, const fanin_difference *difference)
+{
+    job *of = user;
+    of->nreported++;
+    if (of->given->json)
+        report_json(of, difference);
+    else if (!of->given->quiet && of->nreported <= NSHOWN)
+        report_row(of, difference);
+}
+
+static int check_usage(const settings *given)
+{
+    const command *of = &command_verify;
+    size_t nmodels = (given->operands.count > 1 ? 1u : 0u) + (given->like != NULL ? 1u : 0u);
+    if (given->operands.count < 1 || given->operands.count > 2)
+        return fail_usage(of, "verify takes a CHECKPOINT, and a DESCRIPTION if it is not to be its own");
+    if (nmodels > 1)
+        return fail_usage(of, "%s and --like %s are two models; leave one out", given->operands.items[1], given->like);
+    if (nmodels == 0 &&
+        (given->recipe != NULL || given->rules.count > 0 || given->dtype != FANIN_DTYPE_NONE || given->profile != 0))
+        return fail_usage(of, "--recipe, --set, --dtype and --profile belong to a DESCRIPTION or --like");
+    return EXIT_OK;
+}
+
+static int open_checkpoint(const settings *given, job *of)
+{
+    fanin_error error;
+    const char *path = given->operands.items[0];
+    if (fanin_checkpoint_open(path, &of->checkpoint, &error) != FANIN_OK)
+        return fail_with(&error);
+    size_t nwarnings = fanin_checkpoint_warning_count(of->checkpoint);
+    for (size_t i = 0; i < nwarnings; i++)
+        print_warning("%s", fanin_checkpoint_warning_at(of->checkpoint, i));
+    if (given->strict && nwarnings > 0)
+        return EXIT_DIFFERENT;
+    bool has_description = given->operands.count > 1 || given->like != NULL;
+    fanin_status status = fanin_plan_from_checkpoint(of->checkpoint, &of->own_plan, &of->own_seed, &error);
+    if (status == FANIN_OK || (has_description && status == FANIN_ERROR_UNSUPPORTED))
+        return EXIT_OK;
+    if (status != FANIN_ERROR_UNSUPPORTED)
+        return fail_with(&error);
+    print_error("%s; say what it should be: fanin verify %s DESCRIPTION --seed N", error.message, path);
+    return EXIT_USAGE;
+}
+
+/* What to compare with. Seed and profile of a description are those of the checkpoint unless given. */
+static int choose_plan(const settings *given, job *of)
+{
+    int exit_status = EXIT_OK;
+    of->plan = of->own_plan;
+    if (given->operands.count > 1 || given->like != NULL) {
+        fanin_profile profile = given->profile;
+        if (profile == 0 && of->own_plan != NULL)
+            profile = fanin_plan_profile(of->own_plan);
+        exit_status = source_read_model(given, given->operands.count > 1 ? given->operands.items[1] : NULL, &of->from);
+        if (exit_status == EXIT_OK)
+            exit_status = source_make_plan(given, profile, &of->from);
+        if (exit_status == EXIT_OK)
+            exit_status = source_report_warnings(given, of->from.plan);
+        of->plan = of->from.plan;
+    }
+    if (exit_status == EXIT_OK && !given->seed.given && of->own_plan == NULL)
+        return fail_usage(&command_verify, "%s does not say its seed; give it with --seed N", given->operands.items[0]);
+    of->seed = given->seed.given ? given->seed.value : of->own_seed;
+    return exit_status;
+}
+
+static void print_json_head(job *of)
+{
+    json_output *json = &of->json;
+    json_begin(json, NULL, '{');
+    json_string(json, "command", "verify");
+    json_string(json, "checkpoint", of->given->operands.items[0]);
+    json_string(json, "against", of->plan == of->own_plan ? NULL : of->from.name);
+    json_u64_string(json, "seed", of->seed);
+    json_string(json, "profile", fanin_profile_name(fanin_plan_profile(of->plan)));
+    json_begin(json, "differences", '[');
+}
+
+static void print_json_tail(job *of, bool equal)
+{
+    char digest[65];
+    fanin_digest_hex(&of->result.digest, digest);
+    json_output *json = &of->json;
+    json_end(json, ']');
+    json_bool(json, "equal", equal);
+    json_u64(json, "nequal", of->result.nequal);
+    json_u64(json, "ndifferent", of->result.ndifferent);
+    json_u64(json, "nbytes", of->result.nbytes);
+    json_string(json, "digest", digest);
+    json_number(json, "seconds", of->seconds);
+    json_end(json, '}');
+}
+
+static int print_result(const job *of, bool equal)
+{
+    const char *path = of->given->operands.items[0];
+    short_text size, time, rate;
+    char digest[65];
+    if (of->nreported > 0) {
+        if (!table_print(&of->rows))
+            return EXIT_SYSTEM;
+        if (of->nreported > NSHOWN)
+            printf("and %zu more (--json has them all)\n", of->nreported - NSHOWN);
+        putchar('\n');
+    }
+    print_escaped(stdout, path);
+    printf(": %s", equal ? "equal to " : "not equal to ");
+    print_escaped(stdout, of->plan == of->own_plan ? "its own plan" : of->from.name);
+    printf(" at seed %" PRIu64 ", %s\n", of->seed, fanin_profile_name(fanin_plan_profile(of->plan)));
+    fanin_digest_hex(&of->result.digest, digest);
+    printf("digest %s\n", digest);
+    size_t nequal = of->result.nequal;
+    printf("%zu tensor%s equal, %zu different; %s, %s, %s\n", nequal, plural(nequal), of->result.ndifferent,
+           format_bytes(of->result.nbytes, size), format_seconds(of->seconds, time),
+           format_rate(of->seconds > 0 ? (double)of->result.nbytes / of->seconds : 0, rate));
+    return EXIT_OK;
+}
+
+static int compare(job *of)
+{
+    fanin_error error;
+    progress shown;
+    double began = clock_seconds();
+    progress_begin(&shown, "verifying", of->given->quiet);
+    fanin_run_options options = {.size = sizeof options, .seed = of->seed, .progress = progress_update, .user = &shown};
+    if (of->given->json)
+        print_json_head(of);
+    fanin_status status = fanin_verify(of->checkpoint, of->plan, &options, report, of, &of->result, &error);
+    progress_end(&shown);
+    of->seconds = clock_seconds() - began;
+    if (status != FANIN_OK && status != FANIN_ERROR_MISMATCH)
+        return fail_run(&error, "nothing was changed");
+    if (of->given->json)
+        print_json_tail(of, status == FANIN_OK);
+    else if (!of->given->quiet && print_result(of, status == FANIN_OK) != EXIT_OK)
+        return EXIT_SYSTEM;
+    return status == FANIN_OK ? EXIT_OK : EXIT_DIFFERENT;
+}
+
+static int run(const settings *given)
+{
+    job of = {.given = given, .rows = {.columns = columns, .ncolumns = sizeof columns / sizeof columns[0]}};
+    int exit_status = check_usage(given);
+    if (exit_status == EXIT_OK)
+        exit_status = open_checkpoint(given, &of);
+    if (exit_status == EXIT_OK)
+        exit_status = choose_plan(given, &of);
+    if (exit_status == EXIT_OK)
+        exit_status = compare(&of);
+    table_release(&of.rows);
+    fanin_plan_free(of.own_plan);
+    fanin_checkpoint_close(of.checkpoint);
+    source_release(&of.from);
+    return exit_status;
+}
+
+static const option options[] = {
+    {OPTION_ROW("seed", 0, OPTION_SEED, seed, "N"), "the seed (default: the one that the checkpoint carries)"},
+    {OPTION_LIKE},
+    {OPTION_RECIPE},
+    {OPTION_SET},
+    {OPTION_MODEL_DTYPE},
+    {OPTION_ROW("profile", 0, OPTION_PROFILE, profile, "NAME"),
+     "whose bits (default: the profile that the checkpoint carries, else torch)"},
+    {OPTION_STRICT},
+    {OPTION_JSON, "print an object with every difference"},
+    {OPTION_QUIET},
+    {OPTION_HELP},
+    {OPTION_END}};
+
+const command command_verify = {
+    .name = "verify",
+    .summary = "prove that a checkpoint holds what its plan and seed make",
+    .usage = (const char *const[]){"CHECKPOINT [options]", "CHECKPOINT DESCRIPTION [--seed N] [options]",
+                                   "CHECKPOINT --like OTHER [--recipe FILE] [--seed N] [options]", NULL},
+    .description =
+        "Makes every tensor again and compares the bytes: with the plan and seed that the checkpoint carries, or with "
+        "a DESCRIPTION and seed that you give. Prints the tensors that differ, where, and by how much.\n\n"
+        "CHECKPOINT is a safetensors file, an index of shards, or a folder with one of them.",
+    .options = options,
+    .examples =
+        (const char *const[]){"fanin verify gpt2", "fanin verify model.safetensors config.json --seed 42", NULL},
+    .run = run,
+};
