@@ -244,7 +244,26 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
     }
 }
 
-static double scale_f64(double value, double std, double mean) { return madd(value, std, mean); }
+static void normal_pairs(double *values, const uint32_t *raw, size_t npairs, bool log1p)
+{
+    for (size_t i = 0; i < npairs; i++) {
+        uint32_t words[4];
+        for (size_t j = 0; j < 4; j++)
+            words[j] = temper_one(raw[4 * i + j]);
+        double u1 = (double)((uint64_t)(words[0] & 0x1fffff) << 32 | words[1]) * 0x1p-53;
+        double u2 = (double)((uint64_t)(words[2] & 0x1fffff) << 32 | words[3]) * 0x1p-53;
+        double radius = sqrt(-2.0 * (log1p ? fanin_log1p(-u2) : fanin_log(1.0 - u2)));
+        double angle = 0x1.921fb54442d18p+2 * u1;
+        values[2 * i] = radius * fanin_cos(angle);
+        values[2 * i + 1] = radius * fanin_sin(angle);
+    }
+}
+
+static void scale(double *values, size_t n, double std, double mean)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = madd(values[i], std, mean);
+}
 
 const struct fanin_kernel KERNEL_TABLE = {
     .name = KERNEL_NAME,
@@ -258,5 +277,6 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_bf16 = normal_bf16,
     .normal_f16 = normal_f16,
     .normal_f64 = normal_f64,
-    .scale_f64 = scale_f64,
+    .normal_pairs = normal_pairs,
+    .scale = scale,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inverse error function: rounded to nearest in double and float, and torch's own float formula for 16-bit types.
- * A text to be included after math64.inc.h, whose functions it uses.
+ *
  *
  * Method. x = c + h, where c = k/32 is the grid point next to a first guess, solves
  *
@@ -10,6 +10,11 @@
  * is erfc c - (1 - y), and 1 - y is exact (y > 1/2), so the tail keeps its relative accuracy. I(h) is a short Taylor
  * series, as 2c|h| < 0.19. One step of Halley's method in double and one with the residual w - I(h) accumulated in
  * pairs follow. */
+
+#ifndef FANIN_KERNEL_ERFINV_INC_H
+#define FANIN_KERNEL_ERFINV_INC_H
+
+#include "kernel/math64.inc.h"
 
 /* a + b exactly, |a| >= |b| or a = 0 */
 static inline double fanin_fast_two_sum(double a, double b, double *err)
@@ -61,7 +66,7 @@ static inline void fanin_erfinv_start(struct fanin_erfinv *v, double y)
 {
     double guess = fanin_erfinv_guess(y);
     double grid = guess * 32.0 + 0x1.8p52;
-    uint64_t i = fanin_bits_of_f64(grid) & 0xff;
+    uint64_t i = fanin_f64_bits(grid) & 0xff;
     const double *row = fanin_erfinv_table[i];
     double c = (grid - 0x1.8p52) * 0x1p-5;
     double h = guess - c;
@@ -157,10 +162,10 @@ static inline double fanin_erfinv(double y)
 /* hi + lo, |lo| <= half an ulp of hi > 0, rounded once to float: by way of the double rounded to odd. */
 static inline float fanin_f32_of_pair(double hi, double lo)
 {
-    uint64_t b = fanin_bits_of_f64(hi);
+    uint64_t b = fanin_f64_bits(hi);
     if (lo != 0 && !(b & 1))
         b = lo > 0 ? b + 1 : b - 1;
-    return (float)fanin_f64_of_bits(b);
+    return (float)fanin_f64_from_bits(b);
 }
 
 /* erfinv y, the nearest float for every y: over all floats the least distance of erfinv y from a midpoint between
@@ -214,3 +219,5 @@ static inline float fanin_erfinvf_torch(float y)
     x -= (fanin_erff(x) - y) / (slope * fanin_expf(-x * x));
     return x;
 }
+
+#endif

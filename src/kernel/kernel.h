@@ -6,6 +6,7 @@
 #ifndef FANIN_KERNEL_KERNEL_H
 #define FANIN_KERNEL_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,8 +49,10 @@ struct fanin_kernel {
     void (*normal_bf16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
     void (*normal_f16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
     void (*normal_f64)(double *out, const uint32_t *raw, size_t nblocks, double mean, double std);
-    /* v fma std + mean for the scalar path's values: kept here so that fused and unfused builds differ in one place */
-    double (*scale_f64)(double value, double std, double mean);
+    /* scalar path: npairs unscaled (cosine, sine) values from 4 words each; log1p: torch 2.0 and newer */
+    void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);
+    /* values[i] = values[i] * std + mean */
+    void (*scale)(double *values, size_t n, double std, double mean);
 };
 
 /* The table in force for a profile: the chosen variant, or the one that rounds products first for FANIN_UNFUSED. */

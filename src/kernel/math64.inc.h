@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Elementary functions with the bits of glibc 2.36 on x86-64 with FMA, in plain C: no call of the host's libm, no
- * state, the same result on every machine. Each ISA's stub includes this text after <stdint.h> and <string.h>.
+ * state, the same result on every machine. Each ISA's stub includes this text.
  *
  * torch takes log, log1p, sin and cos of float64 normals, and the float functions of 16-bit ones, from libm, so its
  * bits are those of one libm: nearly all its users run the FMA variants of glibc >= 2.28. The operations here and their
@@ -14,41 +14,17 @@
  * "Compared" says with how many arguments results were compared with that glibc (tests/unit/test_math64.c), all bits
  * equal. Error bounds are against the real value. Rounding is to nearest; floating-point exceptions and errno are not
  * part of the contract. */
-#include "math64_tables.inc.h"
+#ifndef FANIN_KERNEL_MATH64_INC_H
+#define FANIN_KERNEL_MATH64_INC_H
 
-static inline uint64_t fanin_bits_of_f64(double x)
-{
-    uint64_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static inline double fanin_f64_of_bits(uint64_t b)
-{
-    double x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
-
-static inline uint32_t fanin_bits_of_f32(float x)
-{
-    uint32_t b;
-    memcpy(&b, &x, sizeof b);
-    return b;
-}
-
-static inline float fanin_f32_of_bits(uint32_t b)
-{
-    float x;
-    memcpy(&x, &b, sizeof x);
-    return x;
-}
+#include "kernel/convert.h"
+#include "kernel/math64_tables.inc.h"
 
 /* The integer e (0 <= e < 2^52) less bias, as a double. Through the mantissa of 2^52, because AVX2 has no conversion
  * from 64-bit integers. */
 static inline double fanin_f64_of_u52(uint64_t e, double bias)
 {
-    return fanin_f64_of_bits(e | 0x4330000000000000) - (0x1p52 + bias);
+    return fanin_f64_from_bits(e | 0x4330000000000000) - (0x1p52 + bias);
 }
 
 /* take ? a : b through a mask. A ternary would do, but GCC sinks the work for one side into a branch and then refuses
@@ -61,7 +37,7 @@ static inline uint64_t fanin_pick_bits(uint64_t take, uint64_t a, uint64_t b)
 
 static inline double fanin_pick(uint64_t take, double a, double b)
 {
-    return fanin_f64_of_bits(fanin_pick_bits(take, fanin_bits_of_f64(a), fanin_bits_of_f64(b)));
+    return fanin_f64_from_bits(fanin_pick_bits(take, fanin_f64_bits(a), fanin_f64_bits(b)));
 }
 
 /* ---- log --------------------------------------------------------------------------------------------------------- */
@@ -77,11 +53,11 @@ static inline double fanin_log_scaled(double x, double bias)
 {
     const double *a = fanin_log_poly, *b = fanin_log_near1;
 
-    uint64_t ix = fanin_bits_of_f64(x);
+    uint64_t ix = fanin_f64_bits(x);
     uint64_t t = ix - 0x3fe6000000000000 + 0x3ff0000000000000; /* exponent k + 1023, never negative */
     uint64_t i = t >> 45 & 127;
     double k = fanin_f64_of_u52(t >> 52, bias);
-    double z = fanin_f64_of_bits(ix - (t & 0xfff0000000000000) + 0x3ff0000000000000);
+    double z = fanin_f64_from_bits(ix - (t & 0xfff0000000000000) + 0x3ff0000000000000);
     double r = __builtin_fma(z, fanin_log_table[i][0], -1.0);
     double w = __builtin_fma(k, 0x1.62e42fefa38p-1, fanin_log_table[i][1]);
     double hi = w + r;
@@ -144,18 +120,18 @@ static inline double fanin_log1p_finite(double x)
 
     uint64_t huge = x >= 0x1p53; /* 1 + x is x, exactly for our purpose */
     double u = fanin_pick(huge, x, 1.0 + x);
-    uint64_t iu = fanin_bits_of_f64(u);
+    uint64_t iu = fanin_f64_bits(u);
     uint64_t m = iu >> 32 & 0xfffff;
     uint64_t up = m >= 0x6a09e; /* 1 + f is u's mantissa, or half of it */
     uint64_t hu = fanin_pick_bits(up, (0x100000 - m) >> 2, m);
     double k = fanin_f64_of_u52((iu >> 52) + up, 1023.0);
-    double f = fanin_f64_of_bits((iu & 0x000fffffffffffff) | (0x3ff - up) << 52) - 1.0;
+    double f = fanin_f64_from_bits((iu & 0x000fffffffffffff) | (0x3ff - up) << 52) - 1.0;
     double c = fanin_pick(iu >= 0x4000000000000000, 1.0 - (u - x), x - (u - 1.0)) / u;
 
     /* k = 0 and f = x for -0.2929 < x < 0.4142; the original's thresholds are on the upper words */
-    uint64_t ix = fanin_bits_of_f64(x);
-    uint64_t small = (uint64_t)(ax < fanin_f64_of_bits(0x3fd2bec400000000)) |
-                     ((uint64_t)(x < fanin_f64_of_bits(0x3fda827a00000000)) & (ix >> 63 ^ 1));
+    uint64_t ix = fanin_f64_bits(x);
+    uint64_t small = (uint64_t)(ax < fanin_f64_from_bits(0x3fd2bec400000000)) |
+                     ((uint64_t)(x < fanin_f64_from_bits(0x3fda827a00000000)) & (ix >> 63 ^ 1));
     k = fanin_pick(small, 0.0, k);
     f = fanin_pick(small, x, f);
     c = fanin_pick((uint64_t)(k == 0.0) | huge, 0.0, c);
@@ -211,7 +187,7 @@ static inline double fanin_sin_reduced(double t, double dt)
     double grid = at + 0x1.8p45; /* the spacing there is 1/128 */
     double r = at - (grid - 0x1.8p45);
     double d = __builtin_copysign(1.0, t) * dt;
-    uint64_t i = fanin_bits_of_f64(grid) & 127;
+    uint64_t i = fanin_f64_bits(grid) & 127;
     double sn = fanin_sincos_table[i][0], sn_lo = fanin_sincos_table[i][1];
     double cs = fanin_sincos_table[i][2], cs_lo = fanin_sincos_table[i][3];
     double r2 = r * r;
@@ -230,7 +206,7 @@ static inline double fanin_cos_reduced(double t, double dt)
     double at = __builtin_fabs(t);
     double grid = at + 0x1.8p45;
     double r = at - (grid - 0x1.8p45) + __builtin_copysign(1.0, t) * dt;
-    uint64_t i = fanin_bits_of_f64(grid) & 127;
+    uint64_t i = fanin_f64_bits(grid) & 127;
     double sn = fanin_sincos_table[i][0], sn_lo = fanin_sincos_table[i][1];
     double cs = fanin_sincos_table[i][2], cs_lo = fanin_sincos_table[i][3];
     double r2 = r * r;
@@ -277,14 +253,14 @@ static inline struct fanin_sincos fanin_sincos(double x)
     double ds = fanin_pick(low, 0.0, fanin_pick(mid, -dh, dv));
     double tc = fanin_pick(low, ax, fanin_pick(mid, h, v2));
     double dc = fanin_pick(low, 0.0, fanin_pick(mid, 0x1.1a62633145c07p-54, dv));
-    uint64_t quadrant = fanin_pick_bits(low, 0, fanin_pick_bits(mid, 1, fanin_bits_of_f64(g)));
+    uint64_t quadrant = fanin_pick_bits(low, 0, fanin_pick_bits(mid, 1, fanin_f64_bits(g)));
 
     double a = fanin_sin_reduced(ts, ds);
     double b = fanin_cos_reduced(tc, dc);
     uint64_t odd = quadrant & 1;
-    uint64_t sign = (quadrant & 2) << 62 ^ (fanin_bits_of_f64(x) & 0x8000000000000000);
-    double s = fanin_f64_of_bits(fanin_bits_of_f64(fanin_pick(odd, b, a)) ^ sign);
-    double c = fanin_f64_of_bits(fanin_bits_of_f64(fanin_pick(odd, a, b)) ^ ((quadrant + 1) & 2) << 62);
+    uint64_t sign = (quadrant & 2) << 62 ^ (fanin_f64_bits(x) & 0x8000000000000000);
+    double s = fanin_f64_from_bits(fanin_f64_bits(fanin_pick(odd, b, a)) ^ sign);
+    double c = fanin_f64_from_bits(fanin_f64_bits(fanin_pick(odd, a, b)) ^ ((quadrant + 1) & 2) << 62);
     return (struct fanin_sincos){fanin_pick(valid, s, __builtin_nan("")), fanin_pick(valid, c, __builtin_nan(""))};
 }
 
@@ -314,24 +290,24 @@ static inline double fanin_exp(double x)
         return x != x ? x + x : x > 0 ? __builtin_inf() : 0.0;
     }
     double g = __builtin_fma(x, 0x1.71547652b82fep7, 0x1.8p52);
-    uint64_t n = fanin_bits_of_f64(g);
+    uint64_t n = fanin_f64_bits(g);
     g -= 0x1.8p52;
     double r = __builtin_fma(g, fanin_exp_reduce[1], __builtin_fma(g, fanin_exp_reduce[0], x));
     uint64_t t = fanin_exp_table[n & 127][1] + (n << 45);
     double r2 = r * r;
-    double p = fanin_f64_of_bits(fanin_exp_table[n & 127][0]) + r;
+    double p = fanin_f64_from_bits(fanin_exp_table[n & 127][0]) + r;
     p = __builtin_fma(__builtin_fma(c[1], r, c[0]), r2, p);
     p = __builtin_fma(r2 * r2, __builtin_fma(r, c[3], c[2]), p);
 
     if (__builtin_expect(ax < 512, 1)) {
-        double scale = fanin_f64_of_bits(t);
+        double scale = fanin_f64_from_bits(t);
         return __builtin_fma(scale, p, scale);
     }
     if (x > 0) { /* the exponent may have passed 1023: go down by 1009 and up again */
-        double scale = fanin_f64_of_bits(t - ((uint64_t)1009 << 52));
+        double scale = fanin_f64_from_bits(t - ((uint64_t)1009 << 52));
         return __builtin_fma(scale, p, scale) * 0x1p1009;
     }
-    double scale = fanin_f64_of_bits(t + ((uint64_t)1022 << 52));
+    double scale = fanin_f64_from_bits(t + ((uint64_t)1022 << 52));
     double part = scale * p;
     double y = scale + part;
     if (y < 1) {
@@ -377,7 +353,7 @@ static inline double fanin_erf(double x)
 
     double s = 1.0 / (x * x), s2 = s * s, s4 = s2 * s2, s6 = s4 * s2;
     double num, den;
-    if (ax < fanin_f64_of_bits(0x4006db6e00000000)) { /* 1/0.35 in its upper word */
+    if (ax < fanin_f64_from_bits(0x4006db6e00000000)) { /* 1/0.35 in its upper word */
         const double *r = fanin_erf_near_r, *q = fanin_erf_near_s;
         num = (r[3] * s + r[2]) * s2 + (r[1] * s + r[0]) + (r[5] * s + r[4]) * s4 + (r[7] * s + r[6]) * s6;
         den = (q[2] * s + q[1]) * s2 + (q[0] * s + 1.0) + (q[4] * s + q[3]) * s4 + (q[6] * s + q[5]) * s6 +
@@ -387,7 +363,7 @@ static inline double fanin_erf(double x)
         num = (r[3] * s + r[2]) * s2 + (r[1] * s + r[0]) + (r[5] * s + r[4]) * s4 + r[6] * s6;
         den = (q[2] * s + q[1]) * s2 + (q[0] * s + 1.0) + (q[4] * s + q[3]) * s4 + (q[6] * s + q[5]) * s6;
     }
-    double z = fanin_f64_of_bits(fanin_bits_of_f64(ax) & 0xffffffff00000000); /* z^2 is exact */
+    double z = fanin_f64_from_bits(fanin_f64_bits(ax) & 0xffffffff00000000); /* z^2 is exact */
     double y = fanin_exp((z - ax) * (z + ax) + num / den) * fanin_exp(-z * z - 0.5625);
     return __builtin_copysign(1.0 - y / ax, x);
 }
@@ -410,11 +386,11 @@ static inline float fanin_logf(float x)
         bias += 23.0;
     }
     const double *p = fanin_logf_poly;
-    uint32_t ix = fanin_bits_of_f32(x);
+    uint32_t ix = fanin_f32_bits(x);
     uint32_t t = ix - 0x3f330000 + 0x3f800000; /* exponent k + 127 */
     uint32_t i = t >> 19 & 15;
     double k = fanin_f64_of_u52(t >> 23, bias);
-    double z = fanin_f32_of_bits(ix - (t & 0xff800000) + 0x3f800000);
+    double z = fanin_f32_from_bits(ix - (t & 0xff800000) + 0x3f800000);
     double r = __builtin_fma(z, fanin_logf_table[i][0], -1.0);
     double w = __builtin_fma(k, 0x1.62e42fefa39efp-1, fanin_logf_table[i][1]);
     double r2 = r * r;
@@ -430,9 +406,9 @@ static inline float fanin_expf(float x)
         return x != x ? x + x : x > 0 ? __builtin_inff() : 0.0f;
     const double *p = fanin_expf_poly;
     double g = __builtin_fma(0x1.71547652b82fep5, (double)x, 0x1.8p52);
-    uint64_t n = fanin_bits_of_f64(g);
+    uint64_t n = fanin_f64_bits(g);
     double r = __builtin_fma(0x1.71547652b82fep5, (double)x, -(g - 0x1.8p52));
-    double scale = fanin_f64_of_bits(fanin_expf_table[n & 31] + (n << 47));
+    double scale = fanin_f64_from_bits(fanin_expf_table[n & 31] + (n << 47));
     double r2 = r * r;
     double y = __builtin_fma(__builtin_fma(p[0], r, p[1]), r2, __builtin_fma(r, p[2], 1.0));
     return (float)(y * scale);
@@ -476,7 +452,7 @@ static inline float fanin_erff(float x)
         num = (((((p[6] * s + p[5]) * s + p[4]) * s + p[3]) * s + p[2]) * s + p[1]) * s + p[0];
         den = ((((((q[7] * s + q[6]) * s + q[5]) * s + q[4]) * s + q[3]) * s + q[2]) * s + q[1]) * s + q[0];
     }
-    float z = fanin_f32_of_bits(fanin_bits_of_f32(ax) & 0xfffff000); /* z^2 is exact */
+    float z = fanin_f32_from_bits(fanin_f32_bits(ax) & 0xfffff000); /* z^2 is exact */
     float y = fanin_expf((z - ax) * (z + ax) + num / den) * fanin_expf(-z * z - 0.5625f);
     return __builtin_copysignf(1.0f - y / ax, x);
 }
@@ -519,3 +495,5 @@ static inline float fanin_cosf(float x)
 {
     return fanin_sincosf(x).cos;
 }
+
+#endif

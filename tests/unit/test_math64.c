@@ -53,8 +53,8 @@ static double uniform53(void)
 /* every double of [lo, hi] equally likely, so every binade is; 0 <= lo < hi */
 static double any_between(double lo, double hi)
 {
-    uint64_t a = fanin_bits_of_f64(lo), b = fanin_bits_of_f64(hi);
-    return fanin_f64_of_bits(a + random_u64() % (b - a + 1));
+    uint64_t a = fanin_f64_bits(lo), b = fanin_f64_bits(hi);
+    return fanin_f64_from_bits(a + random_u64() % (b - a + 1));
 }
 
 static double any_sign(double x)
@@ -128,7 +128,7 @@ static double below_8(void)
 }
 static double any_f64(void)
 {
-    return fanin_f64_of_bits(random_u64());
+    return fanin_f64_from_bits(random_u64());
 }
 
 static const struct range {
@@ -231,12 +231,12 @@ static const struct namedf namedf[] = {
 
 static int same(double a, double b)
 {
-    return fanin_bits_of_f64(a) == fanin_bits_of_f64(b) || (a != a && b != b);
+    return fanin_f64_bits(a) == fanin_f64_bits(b) || (a != a && b != b);
 }
 
 static int samef(float a, float b)
 {
-    return fanin_bits_of_f32(a) == fanin_bits_of_f32(b) || (a != a && b != b);
+    return fanin_f32_bits(a) == fanin_f32_bits(b) || (a != a && b != b);
 }
 
 static int report(const char *name, const char *where, uint64_t count, uint64_t bad)
@@ -278,9 +278,9 @@ static int test_golden(const char *path)
         }
         count[i]++;
         if (i < N_NAMED)
-            bad[i] += !same(named[i].own(fanin_f64_of_bits(x)), fanin_f64_of_bits(y));
+            bad[i] += !same(named[i].own(fanin_f64_from_bits(x)), fanin_f64_from_bits(y));
         else
-            bad[i] += !samef(namedf[i - N_NAMED].own(fanin_f32_of_bits((uint32_t)x)), fanin_f32_of_bits((uint32_t)y));
+            bad[i] += !samef(namedf[i - N_NAMED].own(fanin_f32_from_bits((uint32_t)x)), fanin_f32_from_bits((uint32_t)y));
     }
     fclose(f);
     int failed = 0;
@@ -294,13 +294,13 @@ static int test_golden(const char *path)
 
 static void write_pair(const char *name, double (*f)(double), double x)
 {
-    printf("%s %016llx %016llx\n", name, (unsigned long long)fanin_bits_of_f64(x),
-           (unsigned long long)fanin_bits_of_f64(f(x)));
+    printf("%s %016llx %016llx\n", name, (unsigned long long)fanin_f64_bits(x),
+           (unsigned long long)fanin_f64_bits(f(x)));
 }
 
 static void write_pairf(const char *name, float (*f)(float), float x)
 {
-    printf("%s %08lx %08lx\n", name, (unsigned long)fanin_bits_of_f32(x), (unsigned long)fanin_bits_of_f32(f(x)));
+    printf("%s %08lx %08lx\n", name, (unsigned long)fanin_f32_bits(x), (unsigned long)fanin_f32_bits(f(x)));
 }
 
 static int write_golden(void)
@@ -317,7 +317,7 @@ static int write_golden(void)
                 for (int sign = 1; sign >= -1; sign -= 2) {
                     double x = edges[e];
                     if (step && x != 0 && isfinite(x))
-                        x = fanin_f64_of_bits(fanin_bits_of_f64(x) + (uint64_t)(int64_t)step);
+                        x = fanin_f64_from_bits(fanin_f64_bits(x) + (uint64_t)(int64_t)step);
                     if (in_domain(named[i].name, x) && (step == 0 || (x != 0 && isfinite(x))))
                         write_pair(named[i].name, f, sign * x);
                 }
@@ -447,7 +447,7 @@ static float erfinvf_torch_by_libm(float y)
 /* The float of a bfloat16, or of a float16. */
 static float widen_bfloat16(uint32_t h)
 {
-    return fanin_f32_of_bits(h << 16);
+    return fanin_f32_from_bits(h << 16);
 }
 
 static float widen_float16(uint32_t h)
@@ -484,7 +484,7 @@ static int test_exhaustive(void)
         int trig = namedf[i].own == fanin_sinf || namedf[i].own == fanin_cosf;
         uint64_t count = 0, bad = 0;
         for (uint64_t b = 0; b < (uint64_t)1 << 32; b++) {
-            float x = fanin_f32_of_bits((uint32_t)b);
+            float x = fanin_f32_from_bits((uint32_t)b);
             if (trig && !(fabsf(x) < 120))
                 continue;
             count++;
@@ -494,7 +494,7 @@ static int test_exhaustive(void)
     }
     uint64_t bad = 0;
     for (uint32_t b = 0; b <= 0x3f800000; b++) {
-        float y = fanin_f32_of_bits(b);
+        float y = fanin_f32_from_bits(b);
         bad += !samef(fanin_erfinvf_torch(y), erfinvf_torch_by_libm(y));
         bad += !samef(fanin_erfinvf_torch(-y), erfinvf_torch_by_libm(-y));
     }

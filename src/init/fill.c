@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fills by kind: the table that joins data (fanin_fill) and the code that checks, measures and runs it.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "init/random.h"
+
+static const fanin_fill_rule *const rules[FANIN_FILL_KIND_COUNT] = {
+    [FANIN_FILL_CONSTANT] = &fanin_fill_constant,
+    [FANIN_FILL_UNIFORM] = &fanin_fill_uniform,
+    [FANIN_FILL_NORMAL] = &fanin_fill_normal,
+    [FANIN_FILL_TRUNC_NORMAL] = &fanin_fill_trunc_normal,
+    [FANIN_FILL_EYE] = &fanin_fill_eye,
+    [FANIN_FILL_DIRAC] = &fanin_fill_dirac,
+    [FANIN_FILL_ORTHOGONAL] = &fanin_fill_orthogonal,
+    [FANIN_FILL_SPARSE] = &fanin_fill_sparse,
+};
+
+static const fanin_fill_rule *rule_of(fanin_fill_kind kind)
+{
+    return (unsigned)kind < FANIN_FILL_KIND_COUNT ? rules[kind] : NULL;
+}
+
+const char *fanin_fill_kind_name(fanin_fill_kind kind)
+{
+    const fanin_fill_rule *rule = rule_of(kind);
+    return rule != NULL ? rule->name : NULL;
+}
+
+fanin_fill_kind fanin_fill_kind_from_name(const char *name)
+{
+    for (int kind = 1; kind < FANIN_FILL_KIND_COUNT; kind++)
+        if (strcmp(rules[kind]->name, name) == 0)
+            return (fanin_fill_kind)kind;
+    return FANIN_FILL_NONE;
+}
+
+size_t fanin_fill_nvalues(fanin_fill_kind kind)
+{
+    size_t n = 0;
+    while (n < 4 && fanin_fill_value_name(kind, n) != NULL)
+        n++;
+    return n;
+}
+
+const char *fanin_fill_value_name(fanin_fill_kind kind, size_t i)
+{
+    const fanin_fill_rule *rule = rule_of(kind);
+    return rule != NULL && i < 4 ? rule->values[i] : NULL;
+}
+
+fanin_status fanin_fill_check(const fanin_fill *fill, const fanin_tensor *tensor, fanin_profile profile,
+                              fanin_error *error)
+{
+    const fanin_fill_rule *rule = rule_of(fill->kind);
+    fanin_clear(error);
+    if (rule == NULL)
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "there is no fill of kind %d", (int)fill->kind);
+    if (strcmp(fanin_profile_name(profile), "unknown") == 0)
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
+                          "the generator has no profile (%" PRIu32 "); make it with fanin_generator_torch", profile);
+    FANIN_TRY(fanin_view_check(tensor, fill->kind != FANIN_FILL_CONSTANT, error));
+    if (rule->random && !fanin_dtype_is_random(tensor->dtype))
+        return fanin_fail(error, FANIN_ERROR_DTYPE,
+                          "%s draws random values, which exist for f64, f32, bf16 and f16, not for %s", rule->name,
+                          fanin_dtype_name(tensor->dtype));
+    return rule->check(fill->value, tensor, profile, error);
+}
+
+fanin_status fanin_fill_run(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
+                            fanin_error *error)
+{
+    FANIN_TRY(fanin_fill_check(fill, tensor, generator != NULL ? generator->profile : FANIN_PROFILE_TORCH, error));
+    const fanin_fill_rule *rule = rule_of(fill->kind);
+    if (rule->random && generator == NULL)
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s draws random values and needs a generator", rule->name);
+    if (tensor->data == NULL && fanin_tensor_nelem(tensor) > 0)
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "the tensor has no memory (its data is NULL)");
+    return rule->run(fill->value, tensor, generator, error);
+}
+
+fanin_status fanin_fill_measure(const fanin_fill *fill, const fanin_tensor *tensor, fanin_profile profile,
+                                fanin_fill_stream *stream, fanin_error *error)
+{
+    FANIN_TRY(fanin_fill_check(fill, tensor, profile, error));
+    stream->ndraws = 0;
+    stream->data_dependent = false;
+    stream->scalar = false;
+    rule_of(fill->kind)->measure(fill->value, tensor, profile, stream);
+    return FANIN_OK;
+}
+
+bool fanin_fill_is_splittable(const fanin_fill *fill, const fanin_tensor *tensor, fanin_profile profile)
+{
+    const fanin_fill_rule *rule = rule_of(fill->kind);
+    return rule != NULL && fanin_tensor_is_contiguous(tensor) && rule->is_splittable(fill->value, tensor, profile);
+}

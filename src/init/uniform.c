@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uniform_(from, to): one draw an element (f64: two), from + range * u in the dtype, in the order of memory.
+ */
+#include <float.h>
+#include <math.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "init/random.h"
+#include "kernel/convert.h"
+#include "rng/stream.h"
+
+static double largest(fanin_dtype dtype)
+{
+    switch (dtype) {
+    case FANIN_F64:
+        return DBL_MAX;
+    case FANIN_F32:
+        return FLT_MAX;
+    case FANIN_BF16:
+        return 0x1.fep+127;
+    default:
+        return 65504.0;
+    }
+}
+
+fanin_status fanin_uniform_check(fanin_dtype dtype, double from, double to, fanin_error *error)
+{
+    double max = largest(dtype);
+    const char *name = fanin_dtype_name(dtype);
+    char number[FANIN_NUMBER_NBYTES];
+    if (!(from >= -max && from <= max))
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "uniform: from = %s is outside the finite range of %s",
+                          fanin_number_format(from, number), name);
+    if (!(to >= -max && to <= max))
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "uniform: to = %s is outside the finite range of %s",
+                          fanin_number_format(to, number), name);
+    if (!(from <= to)) {
+        char upper[FANIN_NUMBER_NBYTES];
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "uniform: from = %s is greater than to = %s; swap them",
+                          fanin_number_format(from, number), fanin_number_format(to, upper));
+    }
+    if (!(to - from <= max))
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
+                          "uniform: to - from = %s overflows %s; make the interval smaller",
+                          fanin_number_format(to - from, number), name);
+    return FANIN_OK;
+}
+
+static float round_f32_to(fanin_dtype dtype, float value)
+{
+    if (dtype == FANIN_BF16)
+        return fanin_f32_from_bf16(fanin_bf16_from_f32(value));
+    if (dtype == FANIN_F16)
+        return fanin_f32_from_f16(fanin_f16_from_f32(value));
+    return value;
+}
+
+/*
+ * Before 2.12 the 16-bit types take as many bits of a draw as they have digits, and their bounds are rounded to them
+ * first; the upper bound could come out. From 2.12 all take 24 bits, and a value equal to `to` becomes `from`.
+ */
+static struct fanin_uniform_f32 rule_f32(fanin_dtype dtype, double from, double to, fanin_profile profile)
+{
+    bool newer = fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12;
+    struct fanin_uniform_f32 rule = {.mask = 0xffffff, .scale = 0x1p-24f, .upper = NAN, .lower = NAN};
+    float f = (float)from, t = (float)to;
+    if (!newer) {
+        if (dtype == FANIN_BF16) {
+            rule.mask = 0xff;
+            rule.scale = 0x1p-8f;
+        } else if (dtype == FANIN_F16) {
+            rule.mask = 0x7ff;
+            rule.scale = 0x1p-11f;
+        }
+        f = round_f32_to(dtype, f);
+        t = round_f32_to(dtype, t);
+        rule.range = round_f32_to(dtype, t - f);
+    } else {
+        rule.range = t - f;
+        rule.upper = round_f32_to(dtype, t);
+        rule.lower = round_f32_to(dtype, f);
+    }
+    rule.from = f;
+    return rule;
+}
+
+void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, double to, fanin_generator *generator)
+{
+    fanin_stream stream;
+    const struct fanin_kernel *kernel;
+    const uint32_t *raw;
+    struct fanin_uniform_f32 rule = rule_f32(dtype, from, to, generator->profile);
+    bool newer = fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12;
+    struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN, from};
+    size_t words = dtype == FANIN_F64 ? 2 : 1;
+    fanin_stream_begin(&stream, generator);
+    kernel = stream.kernel;
+    for (size_t done = 0; done < (size_t)n;) {
+        size_t m = fanin_stream_take(&stream, ((size_t)n - done) * words, words, &raw) / words;
+        switch (dtype) {
+        case FANIN_F64:
+            kernel->uniform_f64((double *)out + done, raw, m, &rule64);
+            break;
+        case FANIN_F32:
+            kernel->uniform_f32((float *)out + done, raw, m, &rule);
+            break;
+        case FANIN_BF16:
+            kernel->uniform_bf16((uint16_t *)out + done, raw, m, &rule);
+            break;
+        default:
+            kernel->uniform_f16((uint16_t *)out + done, raw, m, &rule);
+            break;
+        }
+        done += m;
+    }
+    fanin_stream_end(&stream);
+}
+
+uint64_t fanin_uniform_ndraws(fanin_dtype dtype, uint64_t n) { return dtype == FANIN_F64 ? 2 * n : n; }
+
+static fanin_status check(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_error *error)
+{
+    (void)profile;
+    return fanin_uniform_check(tensor->dtype, value[0], value[1], error);
+}
+
+static fanin_status run(const double *value, const fanin_tensor *tensor, fanin_generator *generator, fanin_error *error)
+{
+    fanin_walk walk;
+    (void)error;
+    fanin_walk_begin(tensor, &walk);
+    if (walk.is_flat) {
+        fanin_uniform_flat(tensor->dtype, walk.data, walk.nelem, value[0], value[1], generator);
+        return FANIN_OK;
+    }
+    for (int64_t done = 0; done < walk.nelem; done += FANIN_CHUNK) {
+        fanin_chunk chunk;
+        int64_t n = walk.nelem - done < FANIN_CHUNK ? walk.nelem - done : FANIN_CHUNK;
+        fanin_uniform_flat(tensor->dtype, &chunk, n, value[0], value[1], generator);
+        fanin_walk_scatter(&walk, done, n, &chunk);
+    }
+    return FANIN_OK;
+}
+
+static void measure(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_fill_stream *stream)
+{
+    (void)value;
+    (void)profile;
+    stream->ndraws = fanin_uniform_ndraws(tensor->dtype, (uint64_t)fanin_tensor_nelem(tensor));
+}
+
+static bool is_splittable(const double *value, const fanin_tensor *tensor, fanin_profile profile)
+{
+    (void)value;
+    (void)tensor;
+    (void)profile;
+    return true;
+}
+
+const fanin_fill_rule fanin_fill_uniform = {
+    .name = "uniform",
+    .values = {"from", "to"},
+    .random = true,
+    .check = check,
+    .run = run,
+    .measure = measure,
+    .is_splittable = is_splittable,
+};
