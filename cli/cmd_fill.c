@@ -3,7 +3,7 @@
  * fanin fill: one tensor without a description - to a file, or its first and last values on the screen.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "file.h"
+#include "small_file.h"
 #include "json_output.h"
 #include "option.h"
 #include "progress.h"

@@ -2,7 +2,7 @@
 /*
  * fanin init: a model description in, an initialized checkpoint out.
  */
-#include "file.h"
+#include "small_file.h"
 #include "json_output.h"
 #include "option.h"
 #include "progress.h"

@@ -48,21 +48,16 @@ static bool read_flag(const occurrence *at, const char *text, void *field)
 
 static bool read_text(const occurrence *at, const char *text, void *field)
 {
-    if (*text == '\0') {
-        print_error("%s is empty; write a %s", at->name, at->row->value);
-        return false;
-    }
+    (void)at;
     *(const char **)field = text;
     return true;
 }
 
 static bool read_list(const occurrence *at, const char *text, void *field)
 {
-    const char *one;
-    if (!read_text(at, text, &one))
-        return false;
+    (void)at;
     text_list *list = field;
-    list->items[list->count++] = one;
+    list->items[list->count++] = text;
     return true;
 }
 
@@ -282,6 +277,10 @@ static bool take_option(const command *of, occurrence *at, const char *attached,
         }
         value = *(*next)++;
     }
+    if (row->kind != OPTION_FLAG && *value == '\0' && row->kind != OPTION_SHAPE) {
+        print_error("%s is empty; write %s %s", at->name, at->name, row->value);
+        return false;
+    }
     return readers[row->kind](at, value, (char *)given + row->offset);
 }
 
@@ -299,9 +298,9 @@ static bool parse_argument(const command *of, const char *argument, char ***next
     /* A group of letters: flags, and at its end at most one option with a value, which may be attached. */
     for (const char *letter = argument + 1; *letter != '\0'; letter++) {
         at.row = find_letter(of, *letter);
-        if (at.row == NULL)
-            return fail_unknown(of, argument);
         snprintf(at.name, sizeof at.name, "-%c", *letter);
+        if (at.row == NULL)
+            return fail_unknown(of, at.name);
         const char *attached = NULL;
         if (letter[1] == '=')
             attached = letter + 2;

@@ -3,8 +3,8 @@
  * The few things the command does with files itself: small ones, and questions about paths. Functions that can fail
  * say so on stderr and return an exit status.
  */
-#ifndef FANIN_CLI_FILE_H
-#define FANIN_CLI_FILE_H
+#ifndef FANIN_CLI_SMALL_FILE_H
+#define FANIN_CLI_SMALL_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

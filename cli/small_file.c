@@ -3,7 +3,7 @@
  * Small files and questions about paths, in POSIX calls.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "file.h"
+#include "small_file.h"
 
 #include "option.h"
 #include "terminal.h"
