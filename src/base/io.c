@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The operating system's file operations as a table, and whole transfers on top of whatever table is in force.
+ * The default I/O table (POSIX), the table in force, and whole transfers built on it. Nothing else in the library
+ * makes a system call on a file.
  */
-#define _GNU_SOURCE /* pread, posix_fallocate, flock, O_NOFOLLOW */
+#define _GNU_SOURCE /* fallocate, flock */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,184 +16,198 @@
 #include "base/io.h"
 #include "base/memory.h"
 
-static int result(int value) { return value < 0 ? -errno : value; }
+/* -- The operating system's -----------------------------------------------------------------------------------------*/
 
-/* O_NONBLOCK: a FIFO or terminal in place of a file must not block; regular files ignore it. */
-static int system_open_read(void *user, const char *path)
+static int failure(void)
 {
-    (void)user;
-    return result(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    return errno > 0 ? -errno : -EIO;
 }
 
-static int system_create_exclusive(void *user, const char *path)
+/* O_NONBLOCK: a FIFO or terminal in place of a file is an error later, not a wait now. Regular files ignore it. */
+static int posix_open_read(void *user, const char *path)
 {
     (void)user;
-    return result(open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return fd >= 0 ? fd : failure();
 }
 
-static int64_t system_pread(void *user, int fd, void *data, size_t nbytes, uint64_t offset)
+static int posix_create_exclusive(void *user, const char *path)
+{
+    (void)user;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    return fd >= 0 ? fd : failure();
+}
+
+/* What has no position (standard input from a pipe) is read from where it stands. */
+static int64_t posix_pread(void *user, int fd, void *data, size_t nbytes, uint64_t offset)
 {
     (void)user;
     if (offset > INT64_MAX)
-        return -EINVAL;
+        return -EOVERFLOW;
     ssize_t n = pread(fd, data, nbytes, (off_t)offset);
-    return n < 0 ? -errno : (int64_t)n;
+    if (n < 0 && errno == ESPIPE)
+        n = read(fd, data, nbytes);
+    return n >= 0 ? n : failure();
 }
 
-static int64_t system_pwrite(void *user, int fd, const void *data, size_t nbytes, uint64_t offset)
+static int64_t posix_pwrite(void *user, int fd, const void *data, size_t nbytes, uint64_t offset)
 {
     (void)user;
     if (offset > INT64_MAX)
-        return -EINVAL;
+        return -EFBIG;
     ssize_t n = pwrite(fd, data, nbytes, (off_t)offset);
-    return n < 0 ? -errno : (int64_t)n;
+    return n >= 0 ? n : failure();
 }
 
-static int system_allocate(void *user, int fd, uint64_t nbytes)
+/* Not posix_fallocate: glibc writes to every block of a file system that cannot preallocate. */
+static int posix_allocate(void *user, int fd, uint64_t nbytes)
 {
     (void)user;
     if (nbytes == 0)
         return 0;
     if (nbytes > INT64_MAX)
         return -EFBIG;
-    return -posix_fallocate(fd, 0, (off_t)nbytes);
+#if defined(__linux__)
+    return fallocate(fd, 0, 0, (off_t)nbytes) == 0 ? 0 : failure();
+#else
+    (void)fd;
+    return -EOPNOTSUPP;
+#endif
 }
 
-static int system_truncate(void *user, int fd, uint64_t nbytes)
+static int posix_truncate(void *user, int fd, uint64_t nbytes)
 {
     (void)user;
-    return nbytes > INT64_MAX ? -EFBIG : result(ftruncate(fd, (off_t)nbytes));
+    if (nbytes > INT64_MAX)
+        return -EFBIG;
+    return ftruncate(fd, (off_t)nbytes) == 0 ? 0 : failure();
 }
 
-static int system_sync(void *user, int fd)
+static int posix_sync(void *user, int fd)
 {
     (void)user;
-    return result(fsync(fd));
+    return fsync(fd) == 0 ? 0 : failure();
 }
 
-static int system_close(void *user, int fd)
+/* The descriptor is gone even if close was interrupted, so it must not be repeated. */
+static int posix_close(void *user, int fd)
 {
     (void)user;
-    return result(close(fd));
+    return close(fd) == 0 || errno == EINTR ? 0 : failure();
 }
 
-static int system_rename(void *user, const char *from, const char *to)
+static int posix_rename(void *user, const char *from, const char *to)
 {
     (void)user;
-    return result(rename(from, to));
+    return rename(from, to) == 0 ? 0 : failure();
 }
 
-static int system_unlink(void *user, const char *path)
+static int posix_unlink(void *user, const char *path)
 {
     (void)user;
-    return result(unlink(path));
+    return unlink(path) == 0 ? 0 : failure();
 }
 
-static int system_make_directory(void *user, const char *path)
+static int posix_make_directory(void *user, const char *path)
 {
     (void)user;
-    return result(mkdir(path, 0777));
+    return mkdir(path, 0777) == 0 ? 0 : failure();
 }
 
-static int system_sync_directory(void *user, const char *path)
+/* EINVAL: this file system keeps no directories that could be synced. */
+static int posix_sync_directory(void *user, const char *path)
 {
     (void)user;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
-    int status = result(fsync(fd));
+        return failure();
+    int result = fsync(fd) == 0 || errno == EINVAL ? 0 : failure();
     close(fd);
-    /* some file systems cannot sync a folder and say so; there is nothing more to be done then */
-    return status == -EINVAL ? 0 : status;
+    return result;
 }
 
-static int describe(int status, const struct stat *st, fanin_file_info *info)
+static void describe(const struct stat *from, fanin_file_info *info)
 {
-    if (status < 0)
-        return -errno;
-    info->nbytes = (uint64_t)st->st_size;
-    info->device = (uint64_t)st->st_dev;
-    info->node = (uint64_t)st->st_ino;
-    info->kind = S_ISREG(st->st_mode) ? FANIN_FILE_REGULAR
-                 : S_ISDIR(st->st_mode) ? FANIN_FILE_DIRECTORY
-                                        : FANIN_FILE_OTHER;
+    info->nbytes = from->st_size > 0 ? (uint64_t)from->st_size : 0;
+    info->device = (uint64_t)from->st_dev;
+    info->node = (uint64_t)from->st_ino;
+    info->kind = S_ISREG(from->st_mode)   ? FANIN_FILE_REGULAR
+                 : S_ISDIR(from->st_mode) ? FANIN_FILE_DIRECTORY
+                                          : FANIN_FILE_OTHER;
+}
+
+static int posix_stat(void *user, const char *path, fanin_file_info *info)
+{
+    (void)user;
+    struct stat found;
+    if (stat(path, &found) != 0)
+        return failure();
+    describe(&found, info);
     return 0;
 }
 
-static int system_stat(void *user, const char *path, fanin_file_info *info)
-{
-    struct stat st;
-    (void)user;
-    return describe(stat(path, &st), &st, info);
-}
-
-static int system_fstat(void *user, int fd, fanin_file_info *info)
-{
-    struct stat st;
-    (void)user;
-    return describe(fstat(fd, &st), &st, info);
-}
-
-static int system_lock(void *user, int fd)
+static int posix_fstat(void *user, int fd, fanin_file_info *info)
 {
     (void)user;
-    return result(flock(fd, LOCK_EX | LOCK_NB));
+    struct stat found;
+    if (fstat(fd, &found) != 0)
+        return failure();
+    describe(&found, info);
+    return 0;
 }
 
-static const fanin_io system_io = {
-    .open_read = system_open_read,
-    .create_exclusive = system_create_exclusive,
-    .pread = system_pread,
-    .pwrite = system_pwrite,
-    .allocate = system_allocate,
-    .truncate = system_truncate,
-    .sync = system_sync,
-    .close = system_close,
-    .rename = system_rename,
-    .unlink = system_unlink,
-    .make_directory = system_make_directory,
-    .sync_directory = system_sync_directory,
-    .stat = system_stat,
-    .fstat = system_fstat,
-    .lock = system_lock,
-};
+static int posix_lock(void *user, int fd)
+{
+    (void)user;
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : failure();
+}
 
-/* Set before the first other call (hooks.h), so reading it needs no lock. */
-static fanin_io replacement;
-static bool is_replaced;
+#define POSIX_TABLE                                                                                                    \
+    {                                                                                                                  \
+        .open_read = posix_open_read, .create_exclusive = posix_create_exclusive, .pread = posix_pread,                \
+        .pwrite = posix_pwrite, .allocate = posix_allocate, .truncate = posix_truncate, .sync = posix_sync,            \
+        .close = posix_close, .rename = posix_rename, .unlink = posix_unlink, .make_directory = posix_make_directory,  \
+        .sync_directory = posix_sync_directory, .stat = posix_stat, .fstat = posix_fstat, .lock = posix_lock,          \
+    }
+
+static const fanin_io posix_io = POSIX_TABLE;
+
+/* Set before the first other call (hooks.h), so reads need no lock. */
+static fanin_io table = POSIX_TABLE;
+
+const fanin_io *fanin_default_io(void)
+{
+    return &posix_io;
+}
 
 void fanin_set_io(const fanin_io *io)
 {
-    is_replaced = io != NULL;
-    if (io != NULL)
-        replacement = *io;
+    table = io != NULL ? *io : posix_io;
 }
 
-const fanin_io *fanin_default_io(void) { return &system_io; }
+const fanin_io *fanin_io_table(void)
+{
+    return &table;
+}
 
-const fanin_io *fanin_io_table(void) { return is_replaced ? &replacement : &system_io; }
+/* -- Whole transfers ------------------------------------------------------------------------------------------------*/
 
-/* A table that never gets anywhere must not keep the caller for ever. */
-enum { MAX_STALLS = 1000 };
+/* What one call is asked for: Linux moves no more than 2 GiB - 4 KiB at once. */
+#define LARGEST_TRANSFER ((size_t)1 << 30)
 
 fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset, const char *path, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    size_t done = 0;
-    int stalls = 0;
-    while (done < nbytes) {
-        int64_t n = io->pread(io->user, fd, (char *)data + done, nbytes - done, offset + done);
-        if (n > 0) {
-            done += (size_t)n;
-            stalls = 0;
-        } else if (n == -EINTR && stalls++ < MAX_STALLS) {
+    for (size_t done = 0; done < nbytes;) {
+        size_t wanted = nbytes - done < LARGEST_TRANSFER ? nbytes - done : LARGEST_TRANSFER;
+        int64_t n = table.pread(table.user, fd, (char *)data + done, wanted, offset + done);
+        if (n == -EINTR)
             continue;
-        } else if (n < 0) {
+        if (n < 0)
             return fanin_fail_io(error, (int)n, "read", path);
-        } else {
-            return fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it ends before byte %llu", path,
-                              (unsigned long long)(offset + nbytes));
-        }
+        if (n == 0)
+            return fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it ends at byte %llu, before byte %llu", path,
+                              (unsigned long long)(offset + done), (unsigned long long)(offset + nbytes));
+        done += (size_t)n;
     }
     return FANIN_OK;
 }
@@ -200,93 +215,100 @@ fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset,
 fanin_status fanin_pwrite_all(int fd, const void *data, size_t nbytes, uint64_t offset, const char *path,
                               fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    size_t done = 0;
-    int stalls = 0;
-    while (done < nbytes) {
-        int64_t n = io->pwrite(io->user, fd, (const char *)data + done, nbytes - done, offset + done);
-        if (n > 0) {
-            done += (size_t)n;
-            stalls = 0;
-        } else if ((n == -EINTR || n == 0) && stalls++ < MAX_STALLS) {
+    for (size_t done = 0; done < nbytes;) {
+        size_t wanted = nbytes - done < LARGEST_TRANSFER ? nbytes - done : LARGEST_TRANSFER;
+        int64_t n = table.pwrite(table.user, fd, (const char *)data + done, wanted, offset + done);
+        if (n == -EINTR)
             continue;
-        } else {
-            return fanin_fail_io(error, n < 0 ? (int)n : -EIO, "write", path);
-        }
+        if (n < 0)
+            return fanin_fail_io(error, (int)n, "write", path);
+        if (n == 0)
+            return fanin_fail(error, FANIN_ERROR_IO, "cannot write %s: the system took no more after byte %llu", path,
+                              (unsigned long long)(offset + done));
+        done += (size_t)n;
     }
     return FANIN_OK;
 }
 
-/* Standard input has no size: read into a block that grows up to the limit. */
-static fanin_status read_stream(int fd, uint64_t limit, const char *path, char **data, size_t *nbytes,
+static fanin_status fail_too_large(const char *path, uint64_t limit, fanin_error *error)
+{
+    return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: more than the %llu bytes such a file may have", path,
+                      (unsigned long long)limit);
+}
+
+/* Reads to the end of what has no size beforehand. One byte more than the limit is read, to see that there is one. */
+static fanin_status read_stream(int fd, const char *path, uint64_t limit, char **data, size_t *nbytes,
                                 fanin_error *error)
 {
-    size_t capacity = 64 * 1024, n = 0;
-    char *text = fanin_allocate(capacity + 1, 1);
-    while (text != NULL) {
-        ssize_t got = read(fd, text + n, capacity - n);
-        if (got < 0 && errno == EINTR)
+    size_t capacity = 0;
+    *data = NULL;
+    *nbytes = 0;
+    for (;;) {
+        if (*nbytes + 1 >= capacity) {
+            size_t larger = capacity > 0 ? 2 * capacity : 1 << 16;
+            char *moved = larger > capacity ? fanin_reallocate(*data, *nbytes, larger, 1) : NULL;
+            if (moved == NULL)
+                return fanin_fail_memory(error, larger);
+            *data = moved;
+            capacity = larger;
+        }
+        int64_t n = table.pread(table.user, fd, *data + *nbytes, capacity - 1 - *nbytes, *nbytes);
+        if (n == -EINTR)
             continue;
-        if (got < 0) {
-            fanin_free(text);
-            return fanin_fail_io(error, -errno, "read", path);
-        }
-        if (got == 0) {
-            text[n] = '\0';
-            *data = text;
-            *nbytes = n;
-            return FANIN_OK;
-        }
-        n += (size_t)got;
-        if (n > limit) {
-            fanin_free(text);
-            return fanin_fail(error, FANIN_ERROR_FORMAT, "%s has more than %llu bytes", path,
-                              (unsigned long long)limit);
-        }
-        if (n == capacity) {
-            char *larger = fanin_reallocate(text, n, 2 * capacity + 1, 1);
-            if (larger == NULL)
-                break;
-            text = larger;
-            capacity *= 2;
-        }
+        if (n < 0)
+            return fanin_fail_io(error, (int)n, "read", path);
+        if (n == 0)
+            break;
+        *nbytes += (size_t)n;
+        if (*nbytes > limit)
+            return fail_too_large(path, limit, error);
     }
-    fanin_free(text);
-    return fanin_fail_memory(error, 2 * capacity);
+    (*data)[*nbytes] = '\0';
+    return FANIN_OK;
+}
+
+static fanin_status read_regular(int fd, const char *path, uint64_t limit, char **data, size_t *nbytes,
+                                 fanin_error *error)
+{
+    fanin_file_info info;
+    int result = table.fstat(table.user, fd, &info);
+    if (result < 0)
+        return fanin_fail_io(error, result, "look at", path);
+    if (info.kind == FANIN_FILE_DIRECTORY)
+        return fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it is a folder; name a file in it", path);
+    if (info.kind != FANIN_FILE_REGULAR)
+        return fanin_fail(error, FANIN_ERROR_IO,
+                          "cannot read %s: it is not a regular file; '-' reads a pipe from standard input", path);
+    if (info.nbytes > limit || info.nbytes >= SIZE_MAX)
+        return fail_too_large(path, limit, error);
+    *data = fanin_allocate((size_t)info.nbytes + 1, 1);
+    if (*data == NULL)
+        return fanin_fail_memory(error, info.nbytes + 1);
+    *nbytes = (size_t)info.nbytes;
+    (*data)[*nbytes] = '\0';
+    return fanin_pread_all(fd, *data, *nbytes, 0, path, error);
 }
 
 fanin_status fanin_read_file(const char *path, uint64_t limit, char **data, size_t *nbytes, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    fanin_file_info info;
-    if (strcmp(path, "-") == 0)
-        return read_stream(STDIN_FILENO, limit, "standard input", data, nbytes, error);
-    int fd = io->open_read(io->user, path);
-    if (fd < 0)
-        return fanin_fail_io(error, fd, "open", path);
-    int code = io->fstat(io->user, fd, &info);
-    fanin_status status = FANIN_OK;
-    char *text = NULL;
-    if (code < 0)
-        status = fanin_fail_io(error, code, "look at", path);
-    else if (info.kind != FANIN_FILE_REGULAR)
-        status = fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it is %s, not a file", path,
-                            info.kind == FANIN_FILE_DIRECTORY ? "a folder" : "a device, pipe or socket");
-    else if (info.nbytes > limit)
-        status = fanin_fail(error, FANIN_ERROR_FORMAT, "%s has %llu bytes, more than the %llu that are read", path,
-                            (unsigned long long)info.nbytes, (unsigned long long)limit);
-    if (status == FANIN_OK) {
-        text = fanin_allocate((size_t)info.nbytes + 1, 1);
-        status = text == NULL ? fanin_fail_memory(error, info.nbytes + 1)
-                              : fanin_pread_all(fd, text, (size_t)info.nbytes, 0, path, error);
+    *data = NULL;
+    *nbytes = 0;
+    fanin_status status;
+    if (strcmp(path, "-") == 0) {
+        status = read_stream(STDIN_FILENO, "standard input", limit, data, nbytes, error);
+    } else {
+        int fd = table.open_read(table.user, path);
+        while (fd == -EINTR)
+            fd = table.open_read(table.user, path);
+        if (fd < 0)
+            return fanin_fail_io(error, fd, "open", path);
+        status = read_regular(fd, path, limit, data, nbytes, error);
+        table.close(table.user, fd); /* nothing was written: a failure here loses nothing */
     }
-    io->close(io->user, fd);
     if (status != FANIN_OK) {
-        fanin_free(text);
-        return status;
+        fanin_free(*data);
+        *data = NULL;
+        *nbytes = 0;
     }
-    text[info.nbytes] = '\0';
-    *data = text;
-    *nbytes = (size_t)info.nbytes;
-    return FANIN_OK;
+    return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation through the caller's table, and arenas.
+ * The allocator table in force, and what is built on it: checked arrays and the arena. Nothing else in the library
+ * calls malloc.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,20 +24,20 @@ static void system_release(void *user, void *memory)
 
 static const fanin_allocator system_allocator = {system_allocate, system_release, NULL};
 
-/* Set before the first other call (hooks.h), so reading it needs no lock. */
+/* Set before the first other call (hooks.h), so reads need no lock. */
 static fanin_allocator allocator = {system_allocate, system_release, NULL};
 
-void fanin_set_allocator(const fanin_allocator *replacement)
+void fanin_set_allocator(const fanin_allocator *table)
 {
-    allocator = replacement != NULL ? *replacement : system_allocator;
+    allocator = table != NULL ? *table : system_allocator;
 }
 
 void *fanin_allocate(size_t count, size_t size)
 {
-    uint64_t nbytes;
-    if (!fanin_checked_mul(count, size, &nbytes) || nbytes > PTRDIFF_MAX)
+    size_t nbytes;
+    if (__builtin_mul_overflow(count, size, &nbytes))
         return NULL;
-    return allocator.allocate(allocator.user, nbytes > 0 ? (size_t)nbytes : 1);
+    return allocator.allocate(allocator.user, nbytes > 0 ? nbytes : 1);
 }
 
 void *fanin_allocate_zeroed(size_t count, size_t size)
@@ -53,7 +54,7 @@ void *fanin_reallocate(void *old, size_t old_count, size_t new_count, size_t siz
     if (memory == NULL)
         return NULL;
     size_t kept = old_count < new_count ? old_count : new_count;
-    if (kept > 0 && old != NULL)
+    if (old != NULL && kept > 0)
         memcpy(memory, old, kept * size);
     fanin_free(old);
     return memory;
@@ -70,50 +71,74 @@ char *fanin_duplicate(const char *text, size_t nbytes)
     if (nbytes == SIZE_MAX)
         return NULL;
     char *copy = fanin_allocate(nbytes + 1, 1);
-    if (copy != NULL) {
-        if (nbytes > 0)
-            memcpy(copy, text, nbytes);
-        copy[nbytes] = '\0';
-    }
+    if (copy == NULL)
+        return NULL;
+    if (nbytes > 0)
+        memcpy(copy, text, nbytes);
+    copy[nbytes] = '\0';
     return copy;
 }
 
-/* Blocks in a list, the newest first; small requests share a block. */
+/* -- Arena ----------------------------------------------------------------------------------------------------------*/
+
 struct fanin_arena_block {
     struct fanin_arena_block *next;
     size_t used;
     size_t capacity;
-    _Alignas(16) char data[];
+    _Alignas(max_align_t) unsigned char data[];
 };
 
-enum { ARENA_BLOCK = 16 * 1024, ARENA_ALIGN = 16 };
+/* Blocks double, so that their number stays small and what lies unused stays below what is used. */
+enum { FIRST_BLOCK_NBYTES = 1 << 12, LARGEST_BLOCK_NBYTES = 1 << 20 };
+
+static struct fanin_arena_block *block_create(size_t capacity)
+{
+    size_t nbytes;
+    if (__builtin_add_overflow(sizeof(struct fanin_arena_block), capacity, &nbytes))
+        return NULL;
+    struct fanin_arena_block *block = fanin_allocate(nbytes, 1);
+    if (block != NULL)
+        *block = (struct fanin_arena_block){.capacity = capacity};
+    return block;
+}
+
+static void *arena_take(fanin_arena *arena, size_t nbytes, size_t alignment)
+{
+    struct fanin_arena_block *head = arena->blocks;
+    if (head != NULL) {
+        size_t at = (head->used + alignment - 1) & ~(alignment - 1);
+        if (at <= head->capacity && nbytes <= head->capacity - at) {
+            head->used = at + nbytes;
+            return head->data + at;
+        }
+    }
+    size_t capacity = FIRST_BLOCK_NBYTES;
+    if (head != NULL)
+        capacity = head->capacity < LARGEST_BLOCK_NBYTES / 2 ? 2 * head->capacity : LARGEST_BLOCK_NBYTES;
+    bool is_large = head != NULL && nbytes > capacity / 4;
+    struct fanin_arena_block *block = block_create(is_large || nbytes > capacity ? nbytes : capacity);
+    if (block == NULL)
+        return NULL;
+    block->used = nbytes;
+    if (is_large) {
+        /* A large piece gets a block of its own behind the head, whose rest stays in use. */
+        block->next = head->next;
+        head->next = block;
+    } else {
+        block->next = head;
+        arena->blocks = block;
+    }
+    return block->data;
+}
 
 void *fanin_arena_allocate(fanin_arena *arena, size_t count, size_t size)
 {
-    uint64_t wanted;
-    if (!fanin_checked_mul(count, size, &wanted) || wanted > PTRDIFF_MAX - ARENA_BLOCK)
+    size_t nbytes;
+    if (__builtin_mul_overflow(count, size, &nbytes))
         return NULL;
-    size_t nbytes = ((size_t)wanted + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-    struct fanin_arena_block *block = arena->blocks;
-    if (block == NULL || block->capacity - block->used < nbytes) {
-        size_t capacity = nbytes > ARENA_BLOCK / 4 ? nbytes : ARENA_BLOCK;
-        block = fanin_allocate(1, sizeof *block + capacity);
-        if (block == NULL)
-            return NULL;
-        block->used = 0;
-        block->capacity = capacity;
-        /* a block made for one large request goes behind the one that still has room */
-        if (arena->blocks != NULL && capacity != ARENA_BLOCK) {
-            block->next = arena->blocks->next;
-            arena->blocks->next = block;
-        } else {
-            block->next = arena->blocks;
-            arena->blocks = block;
-        }
-    }
-    void *memory = block->data + block->used;
-    block->used += nbytes;
-    memset(memory, 0, nbytes);
+    void *memory = arena_take(arena, nbytes, _Alignof(max_align_t));
+    if (memory != NULL)
+        memset(memory, 0, nbytes);
     return memory;
 }
 
@@ -121,31 +146,38 @@ char *fanin_arena_text(fanin_arena *arena, const char *text, size_t nbytes)
 {
     if (nbytes == SIZE_MAX)
         return NULL;
-    char *copy = fanin_arena_allocate(arena, nbytes + 1, 1);
-    if (copy != NULL && nbytes > 0)
+    char *copy = arena_take(arena, nbytes + 1, 1);
+    if (copy == NULL)
+        return NULL;
+    if (nbytes > 0)
         memcpy(copy, text, nbytes);
+    copy[nbytes] = '\0';
     return copy;
 }
 
 char *fanin_arena_format(fanin_arena *arena, const char *format, ...)
 {
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
-    va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
-    char *text = length < 0 ? NULL : fanin_arena_allocate(arena, (size_t)length + 1, 1);
-    if (text != NULL)
-        vsnprintf(text, (size_t)length + 1, format, again);
-    va_end(again);
+    va_end(arguments);
+    if (length < 0)
+        return NULL;
+    char *text = arena_take(arena, (size_t)length + 1, 1);
+    if (text == NULL)
+        return NULL;
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
     va_end(arguments);
     return text;
 }
 
 void fanin_arena_release(fanin_arena *arena)
 {
-    while (arena->blocks != NULL) {
-        struct fanin_arena_block *next = arena->blocks->next;
-        fanin_free(arena->blocks);
-        arena->blocks = next;
+    for (struct fanin_arena_block *block = arena->blocks; block != NULL;) {
+        struct fanin_arena_block *next = block->next;
+        fanin_free(block);
+        block = next;
     }
+    arena->blocks = NULL;
 }

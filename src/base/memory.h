@@ -26,6 +26,18 @@ static inline bool fanin_checked_add(uint64_t a, uint64_t b, uint64_t *sum)
 {
     return !__builtin_add_overflow(a, b, sum);
 }
+/*
+ * The product of a shape, multiplied from left to right as the safetensors reader does: [2^63, 2, 0] overflows on the
+ * way, although a zero follows. false on overflow and for a negative dimension; ndim 0 gives 1.
+ */
+static inline bool fanin_shape_nelem(const int64_t *shape, int ndim, uint64_t *nelem)
+{
+    *nelem = 1;
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] < 0 || !fanin_checked_mul(*nelem, (uint64_t)shape[i], nelem))
+            return false;
+    return true;
+}
 
 /*
  * An arena: many small strings and arrays with one lifetime. Zero-initialize, take from it, release it whole.

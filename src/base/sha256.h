@@ -5,6 +5,7 @@
 #ifndef FANIN_BASE_SHA256_H
 #define FANIN_BASE_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,5 +20,8 @@ void fanin_sha256_update(fanin_sha256 *hash, const void *data, size_t nbytes);
 void fanin_sha256_end(fanin_sha256 *hash, uint8_t digest[32]);
 /* 64 lower-case hex digits and a NUL. */
 void fanin_hex32(const uint8_t digest[32], char hex[65]);
+
+/* For tests: plain C from now on, or the best again. Returns whether this processor has more than plain C. */
+bool fanin_sha256_force_scalar(bool forced);
 
 #endif
