@@ -7,169 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "init/random.h"
-#include "kernel/convert.h"
-
-/*
- * Small floats as the OCP and FNUZ formats define them: value = 2^(exponent - bias) * 1.mantissa, subnormals below.
- * A NaN pattern of 0 means the format has none.
- */
-struct small_float {
-    fanin_dtype dtype;
-    int mantissa_nbits;
-    int bias;
-    double max;
-    uint8_t sign; /* the sign bit */
-    uint8_t nan;
-    uint8_t infinity; /* pattern, or 0 */
-};
-static const struct small_float small_floats[] = {
-    {FANIN_F4, 1, 1, 6.0, 0x8, 0, 0},
-    {FANIN_F6_E2M3, 3, 1, 7.5, 0x20, 0, 0},
-    {FANIN_F6_E3M2, 2, 3, 28.0, 0x20, 0, 0},
-    {FANIN_F8_E5M2, 2, 15, 57344.0, 0x80, 0x7f, 0x7c},
-    {FANIN_F8_E4M3, 3, 7, 448.0, 0x80, 0x7f, 0},
-    {FANIN_F8_E4M3FNUZ, 3, 8, 240.0, 0x80, 0x80, 0},
-    {FANIN_F8_E5M2FNUZ, 2, 16, 57344.0, 0x80, 0x80, 0},
-};
-
-/* Whole-number types. */
-struct whole {
-    fanin_dtype dtype;
-    double min;
-    double max; /* the largest double that fits */
-};
-static const struct whole wholes[] = {
-    {FANIN_BOOL, 0, 1},
-    {FANIN_U8, 0, 255},
-    {FANIN_I8, -128, 127},
-    {FANIN_I16, -32768, 32767},
-    {FANIN_U16, 0, 65535},
-    {FANIN_I32, -2147483648.0, 2147483647.0},
-    {FANIN_U32, 0, 4294967295.0},
-    {FANIN_I64, -0x1p63, 0x1.fffffffffffffp62},
-    {FANIN_U64, 0, 0x1.fffffffffffffp63},
-};
-
-/* The largest finite value of the other floating types, beyond which torch refuses a constant. */
-static double float_max(fanin_dtype dtype)
-{
-    switch (dtype) {
-    case FANIN_F16:
-        return 65504.0;
-    case FANIN_BF16:
-        return 0x1.fep+127;
-    case FANIN_F32:
-    case FANIN_C64:
-        return 0x1.fffffep+127;
-    default:
-        return INFINITY;
-    }
-}
-
-static const struct small_float *find_small(fanin_dtype dtype)
-{
-    for (size_t i = 0; i < sizeof small_floats / sizeof *small_floats; i++)
-        if (small_floats[i].dtype == dtype)
-            return &small_floats[i];
-    return NULL;
-}
-
-static const struct whole *find_whole(fanin_dtype dtype)
-{
-    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++)
-        if (wholes[i].dtype == dtype)
-            return &wholes[i];
-    return NULL;
-}
-
-static fanin_status check_value(fanin_dtype dtype, double value, fanin_error *error)
-{
-    const struct small_float *small = find_small(dtype);
-    const struct whole *whole = find_whole(dtype);
-    const char *name = fanin_dtype_name(dtype);
-    char number[FANIN_NUMBER_NBYTES];
-    fanin_number_format(value, number);
-    if (whole != NULL) {
-        if (!(value >= whole->min && value <= whole->max))
-            return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant %s does not fit into %s", number, name);
-        if (value != floor(value))
-            return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                              "constant %s is not a whole number, and %s holds nothing else", number, name);
-        return FANIN_OK;
-    }
-    if (dtype == FANIN_F8_E8M0) {
-        int exponent;
-        if (!isnan(value) && (!(value >= 0x1p-127 && value <= 0x1p127) || frexp(value, &exponent) != 0.5))
-            return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                              "constant %s: %s holds powers of two from 2^-127 to 2^127 and NaN only", number, name);
-        return FANIN_OK;
-    }
-    if (isnan(value) && small != NULL && small->nan == 0)
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant nan: %s has no NaN", name);
-    if (isinf(value) && small != NULL && small->infinity == 0)
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant %s: %s has no infinity", number, name);
-    if (isfinite(value) && fabs(value) > (small != NULL ? small->max : float_max(dtype)))
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant %s overflows %s, whose largest value is %s", number, name,
-                          fanin_number_format(small != NULL ? small->max : float_max(dtype),
-                                              (char[FANIN_NUMBER_NBYTES]){0}));
-    return FANIN_OK;
-}
-
-/* Round to nearest, ties to even, whatever the rounding mode of the caller: value is below 2^8. */
-static unsigned round_half_even(double value)
-{
-    double below = floor(value), rest = value - below;
-    unsigned n = (unsigned)below;
-    return n + (rest > 0.5 || (rest == 0.5 && n % 2 != 0));
-}
-
-static uint8_t encode_small(const struct small_float *format, double value)
-{
-    bool unsigned_zero = format->nan == format->sign; /* FNUZ: the pattern of -0 is NaN */
-    uint8_t sign = signbit(value) ? format->sign : 0;
-    if (isnan(value))
-        return format->nan;
-    if (isinf(value))
-        return sign | format->infinity;
-    int exponent;
-    frexp(value, &exponent);
-    exponent -= 1;
-    if (value == 0 || exponent < 1 - format->bias)
-        exponent = 1 - format->bias;
-    unsigned mantissa = round_half_even(ldexp(fabs(value), format->mantissa_nbits - exponent));
-    unsigned code = ((unsigned)(exponent + format->bias - 1) << format->mantissa_nbits) + mantissa;
-    if (code == 0 && unsigned_zero)
-        return 0;
-    return (uint8_t)(sign | code);
-}
-
-/* The bits of a value that check_value accepts; element width in bits is the dtype's. */
-static uint64_t encode(fanin_dtype dtype, double value)
-{
-    const struct small_float *small = find_small(dtype);
-    if (small != NULL)
-        return encode_small(small, value);
-    switch (dtype) {
-    case FANIN_F64:
-        return fanin_f64_bits(value);
-    case FANIN_F32:
-    case FANIN_C64: /* the imaginary half is 0 */
-        return fanin_f32_bits((float)value);
-    case FANIN_BF16:
-        return fanin_bf16_from_f32((float)value);
-    case FANIN_F16:
-        return fanin_f16_from_f32((float)value);
-    case FANIN_F8_E8M0: {
-        int exponent;
-        frexp(value, &exponent);
-        return isnan(value) ? 0xff : (uint64_t)(exponent - 1 + 127);
-    }
-    default:
-        return value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
-    }
-}
+#include "kernel/element.h"
 
 static void set_run(void *data, uint64_t bits, int64_t n, size_t nbytes)
 {
@@ -204,7 +43,7 @@ static void set_packed(uint8_t *data, uint64_t bits, int64_t n, unsigned nbits)
 
 void fanin_constant_write(const fanin_tensor *tensor, double value)
 {
-    uint64_t bits = encode(tensor->dtype, value);
+    uint64_t bits = fanin_element_encode(tensor->dtype, value);
     unsigned nbits = fanin_dtype_nbits(tensor->dtype);
     fanin_walk walk;
     fanin_walk_begin(tensor, &walk);
@@ -226,7 +65,7 @@ static fanin_status check_constant(const double *value, const fanin_tensor *tens
                                    fanin_error *error)
 {
     (void)profile;
-    return check_value(tensor->dtype, value[0], error);
+    return fanin_element_check(tensor->dtype, value[0], error);
 }
 
 static fanin_status run_constant(const double *value, const fanin_tensor *tensor, fanin_generator *generator,
@@ -267,7 +106,7 @@ const fanin_fill_rule fanin_fill_constant = {
 
 static void set_one(const fanin_tensor *tensor, const int64_t *index)
 {
-    uint64_t bits = encode(tensor->dtype, 1.0);
+    uint64_t bits = fanin_element_encode(tensor->dtype, 1.0);
     size_t nbytes = fanin_dtype_nbits(tensor->dtype) / 8;
     int64_t at = 0;
     for (int i = 0; i < tensor->ndim; i++)
@@ -277,7 +116,7 @@ static void set_one(const fanin_tensor *tensor, const int64_t *index)
 
 static fanin_status check_placeable(const fanin_tensor *tensor, const char *name, fanin_error *error)
 {
-    if (fanin_dtype_nbits(tensor->dtype) % 8 != 0 || tensor->dtype == FANIN_F8_E8M0)
+    if (fanin_dtype_nbits(tensor->dtype) % 8 != 0)
         return fanin_fail(error, FANIN_ERROR_DTYPE, "%s cannot be made in %s; make it in f32 and convert", name,
                           fanin_dtype_name(tensor->dtype));
     return FANIN_OK;

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "init/random.h"
 #include "kernel/convert.h"
+#include "kernel/element.h"
 #include "kernel/erfinv.inc.h"
 #include "kernel/kernel.h"
 #include "kernel/math64.inc.h"
@@ -123,6 +124,10 @@ static fanin_status check(const double *v, const fanin_tensor *tensor, fanin_pro
             return fanin_fail(error, FANIN_ERROR_DTYPE,
                               "trunc_normal: torch before 2.1 has no f16 erfinv on the CPU; take f32 and cast, or "
                               "profile torch-2.1 or newer");
+        /* torch converts each of these scalars to the dtype */
+        FANIN_TRY(fanin_element_check(dtype, v[A], error));
+        FANIN_TRY(fanin_element_check(dtype, v[B], error));
+        FANIN_TRY(fanin_element_check(dtype, v[MEAN], error));
     } else if (!takes_normals(v)) {
         FANIN_TRY(fanin_uniform_check(dtype, v[A], v[B], error));
         double rounds = n > 0 ? (fanin_log((double)n) + 0.58) / acceptance(v) : 0;
