@@ -77,8 +77,8 @@ static fanin_status resolve_value(double value, fanin_resolved *r)
 static fanin_status resolve_constant(const double *values, const fanin_tensor *tensor, fanin_resolved *r,
                                      fanin_error *error)
 {
-    (void)tensor;
-    (void)error;
+    if (tensor->dtype == FANIN_F8_E8M0 && values[0] == 0) /* zeros() writes its smallest value, as zeros_ does */
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant 0: f8_e8m0 has no zero");
     return resolve_value(values[0], r);
 }
 

@@ -22,13 +22,13 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
     if (tensor->ndim < 2)
         return fanin_fail(error, FANIN_ERROR_SHAPE, "orthogonal needs 2 or more dimensions, the tensor has %d",
                           (int)tensor->ndim);
+    if (fanin_tensor_nelem(tensor) == 0)
+        return FANIN_OK;
     if (tensor->dtype != FANIN_F32 && tensor->dtype != FANIN_F64)
         return fanin_fail(error, FANIN_ERROR_DTYPE, "orthogonal has no %s factorization, as in torch; make it in f32 and cast",
                           fanin_dtype_name(tensor->dtype));
     /* torch copies Q through a view of [shape[0], rest], which the trailing strides must allow */
     int64_t expected = -1;
-    if (fanin_tensor_nelem(tensor) == 0)
-        return FANIN_OK;
     for (int i = tensor->ndim; i-- > 1;) {
         if (tensor->shape[i] == 1)
             continue;

@@ -227,35 +227,71 @@ DEFINE_NORMAL(normal_f32, float, vf_store)
 DEFINE_NORMAL(normal_bf16, uint16_t, vf_store_bf16)
 DEFINE_NORMAL(normal_f16, uint16_t, vf_store_f16)
 
+/*
+ * The double functions are plain C without branches: compilers make vectors of these loops over arrays that stay in
+ * cache. Angles are below 2 pi and uniforms in [0, 1), so the functions' special cases do not occur.
+ */
+enum { RUN = 64 };
+
+static void box_muller_f64(const double *radius_squared, const double *angle, size_t n, double *cosine, double *sine)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct fanin_sincos both = fanin_sincos(0x1.921fb54442d18p+2 * angle[i]);
+        double radius = sqrt(radius_squared[i]);
+        cosine[i] = radius * both.cos;
+        sine[i] = radius * both.sin;
+    }
+}
+
 static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double mean, double std)
 {
-    for (size_t block = 0; block < nblocks; block++) {
-        uint32_t words[2 * FANIN_NORMAL_BLOCK];
-        double u[FANIN_NORMAL_BLOCK];
-        mt_temper(words, raw + block * 2 * FANIN_NORMAL_BLOCK, 2 * FANIN_NORMAL_BLOCK);
-        for (size_t j = 0; j < FANIN_NORMAL_BLOCK; j += D)
-            vd_store(u + j, vd_mul(vd_from_words53(words + 2 * j), vd_set1(0x1p-53)));
-        for (size_t j = 0; j < 8; j++) {
-            double radius = sqrt(-2.0 * fanin_log(1.0 - u[j]));
-            double angle = 0x1.921fb54442d18p+2 * u[j + 8];
-            out[block * FANIN_NORMAL_BLOCK + j] = madd(radius * fanin_cos(angle), std, mean);
-            out[block * FANIN_NORMAL_BLOCK + j + 8] = madd(radius * fanin_sin(angle), std, mean);
+    enum { BLOCKS = RUN / 8, HALF = FANIN_NORMAL_BLOCK / 2 };
+    for (size_t done = 0; done < nblocks; done += BLOCKS) {
+        size_t blocks = nblocks - done < BLOCKS ? nblocks - done : BLOCKS;
+        uint32_t words[BLOCKS * 2 * FANIN_NORMAL_BLOCK] = {0};
+        double u[BLOCKS * FANIN_NORMAL_BLOCK], first[RUN], second[RUN], cosine[RUN], sine[RUN];
+        mt_temper(words, raw + done * 2 * FANIN_NORMAL_BLOCK, blocks * 2 * FANIN_NORMAL_BLOCK);
+        for (size_t i = 0; i < BLOCKS * FANIN_NORMAL_BLOCK; i += D)
+            vd_store(u + i, vd_mul(vd_from_words53(words + 2 * i), vd_set1(0x1p-53)));
+        for (size_t b = 0; b < BLOCKS; b++) {
+            memcpy(first + b * HALF, u + b * FANIN_NORMAL_BLOCK, HALF * sizeof *u);
+            memcpy(second + b * HALF, u + b * FANIN_NORMAL_BLOCK + HALF, HALF * sizeof *u);
         }
+        for (size_t i = 0; i < RUN; i++)
+            first[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
+        box_muller_f64(first, second, RUN, cosine, sine);
+        for (size_t b = 0; b < blocks; b++, out += FANIN_NORMAL_BLOCK)
+            for (size_t j = 0; j < HALF; j++) {
+                out[j] = madd(cosine[b * HALF + j], std, mean);
+                out[j + HALF] = madd(sine[b * HALF + j], std, mean);
+            }
     }
 }
 
 static void normal_pairs(double *values, const uint32_t *raw, size_t npairs, bool log1p)
 {
-    for (size_t i = 0; i < npairs; i++) {
-        uint32_t words[4];
-        for (size_t j = 0; j < 4; j++)
-            words[j] = temper_one(raw[4 * i + j]);
-        double u1 = (double)((uint64_t)(words[0] & 0x1fffff) << 32 | words[1]) * 0x1p-53;
-        double u2 = (double)((uint64_t)(words[2] & 0x1fffff) << 32 | words[3]) * 0x1p-53;
-        double radius = sqrt(-2.0 * (log1p ? fanin_log1p(-u2) : fanin_log(1.0 - u2)));
-        double angle = 0x1.921fb54442d18p+2 * u1;
-        values[2 * i] = radius * fanin_cos(angle);
-        values[2 * i + 1] = radius * fanin_sin(angle);
+    for (size_t done = 0; done < npairs; done += RUN) {
+        size_t n = npairs - done < RUN ? npairs - done : RUN;
+        uint32_t words[4 * RUN] = {0};
+        double u[2 * RUN], angle[RUN], squared[RUN], cosine[RUN], sine[RUN];
+        mt_temper(words, raw + 4 * done, 4 * n);
+        for (size_t i = 0; i < 2 * n; i += D)
+            vd_store(u + i, vd_mul(vd_from_words53(words + 2 * i), vd_set1(0x1p-53)));
+        for (size_t i = 0; i < n; i++) {
+            angle[i] = u[2 * i];
+            squared[i] = u[2 * i + 1];
+        }
+        if (log1p)
+            for (size_t i = 0; i < n; i++)
+                squared[i] = -2.0 * fanin_log1p_finite(-squared[i]);
+        else
+            for (size_t i = 0; i < n; i++)
+                squared[i] = -2.0 * fanin_log_normal(1.0 - squared[i]);
+        box_muller_f64(squared, angle, n, cosine, sine);
+        for (size_t i = 0; i < n; i++) {
+            values[2 * (done + i)] = cosine[i];
+            values[2 * (done + i) + 1] = sine[i];
+        }
     }
 }
 

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vector vocabulary for AVX-512 F, BW, DQ and VL: 16 lanes of 32 bits, 8 of 64. Meanings are those of scalar.h.
+ */
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel/convert.h"
+
+#define W 16
+#define D 8
+
+typedef __m512i vu;
+typedef __m512 vf;
+typedef __m512d vd;
+typedef __mmask16 vf_mask;
+typedef __mmask8 vd_mask;
+
+static inline vu vu_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
+static inline void vu_store(uint32_t *p, vu a) { _mm512_storeu_si512(p, a); }
+static inline vu vu_set1(uint32_t a) { return _mm512_set1_epi32((int32_t)a); }
+static inline vu vu_and(vu a, vu b) { return _mm512_and_si512(a, b); }
+static inline vu vu_or(vu a, vu b) { return _mm512_or_si512(a, b); }
+static inline vu vu_xor(vu a, vu b) { return _mm512_xor_si512(a, b); }
+static inline vu vu_add(vu a, vu b) { return _mm512_add_epi32(a, b); }
+static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
+#define vu_shl(a, n) _mm512_slli_epi32(a, n)
+#define vu_shr(a, n) _mm512_srli_epi32(a, n)
+
+static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
+static inline vf_mask vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+static inline vf_mask vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
+static inline vf vf_bits(vu a) { return _mm512_castsi512_ps(a); }
+static inline vu vu_bits(vf a) { return _mm512_castps_si512(a); }
+static inline vf vf_from_int(vu a) { return _mm512_cvtepi32_ps(a); }
+static inline vu vu_from_truncated(vf a) { return _mm512_cvttps_epi32(a); }
+#define vf_select_bit(bits, bit, a, b) _mm512_mask_blend_ps(_mm512_test_epi32_mask(bits, vu_set1(1u << (bit))), b, a)
+
+/* bf16 bits in the low half of each lane; NaN to 0x7fc0. The processor's own conversion flushes subnormals. */
+static inline vu vu_bf16(vf a)
+{
+    vu bits = vu_bits(a);
+    vu odd = vu_and(vu_shr(bits, 16), vu_set1(1));
+    vu rounded = vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), odd), 16);
+    return _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), rounded, vu_set1(0x7fc0));
+}
+static inline void vf_store_bf16(uint16_t *p, vf a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vu_bf16(a)));
+}
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+static inline vf vf_round_bf16(vf a) { return vf_bits(vu_shl(vu_bf16(a), 16)); }
+static inline vf vf_round_f16(vf a)
+{
+    return _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline vd vd_from_words53(const uint32_t *words)
+{
+    __m512i both = _mm512_loadu_si512(words);
+    __m512i high = _mm512_slli_epi64(_mm512_and_si512(both, _mm512_set1_epi64(0x1fffff)), 32);
+    return _mm512_cvtepu64_pd(_mm512_or_si512(high, _mm512_srli_epi64(both, 32)));
+}
+static inline vd vd_set1(double a) { return _mm512_set1_pd(a); }
+static inline void vd_store(double *p, vd a) { _mm512_storeu_pd(p, a); }
+static inline vd vd_add(vd a, vd b) { return _mm512_add_pd(a, b); }
+static inline vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
+static inline vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
+static inline vd_mask vd_eq(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm512_mask_blend_pd(m, b, a); }
+
+/* Two normal blocks at once: the first halves of both make one vector, the second halves the other. */
+static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
+{
+    vu a = vu_load(raw), b = vu_load(raw + 16);
+    (void)j;
+    *first = _mm512_shuffle_i64x2(a, b, 0x44);
+    *second = _mm512_shuffle_i64x2(a, b, 0xee);
+}
+#define vf_store_halves(store, out, j, first, second)                                                                  \
+    (store((out), _mm512_shuffle_f32x4(first, second, 0x44)),                                                          \
+     store((out) + 16, _mm512_shuffle_f32x4(first, second, 0xee)))
