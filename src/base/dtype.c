@@ -24,37 +24,45 @@ static const struct row {
     const char *torch_name;
     uint8_t nbits;
     uint8_t coding;
-    /* of floats up to 32 bits: sign, exponent, mantissa from the top */
-    uint8_t exponent_nbits;
-    uint8_t mantissa_nbits;
-    uint8_t bias;
-    uint8_t specials;
     bool is_random;
+    /* of floats up to 32 bits: sign, exponent, mantissa from the top */
+    struct {
+        uint8_t exponent;
+        uint8_t mantissa;
+        uint8_t bias;
+        uint8_t specials;
+    } bits;
 } rows[FANIN_DTYPE_COUNT] = {
     [FANIN_DTYPE_NONE] = {.name = "none", .safetensors_name = "none"},
-    [FANIN_BOOL] = {"bool", "BOOL", "bool", 8, UNSIGNED},
+    [FANIN_BOOL] = {"bool", "BOOL", "bool", .nbits = 8, .coding = UNSIGNED},
     /* torch packs two f4 into one element of its type, so its name would stand for another shape. */
-    [FANIN_F4] = {"f4", "F4", NULL, 4, FLOAT, 2, 1, 1, FINITE},
-    [FANIN_F6_E2M3] = {"f6_e2m3", "F6_E2M3", NULL, 6, FLOAT, 2, 3, 1, FINITE},
-    [FANIN_F6_E3M2] = {"f6_e3m2", "F6_E3M2", NULL, 6, FLOAT, 3, 2, 3, FINITE},
-    [FANIN_U8] = {"u8", "U8", "uint8", 8, UNSIGNED},
-    [FANIN_I8] = {"i8", "I8", "int8", 8, SIGNED},
-    [FANIN_F8_E5M2] = {"f8_e5m2", "F8_E5M2", "float8_e5m2", 8, FLOAT, 5, 2, 15, INF_AND_NAN},
-    [FANIN_F8_E4M3] = {"f8_e4m3", "F8_E4M3", "float8_e4m3fn", 8, FLOAT, 4, 3, 7, ONE_NAN},
-    [FANIN_F8_E8M0] = {"f8_e8m0", "F8_E8M0", "float8_e8m0fnu", 8, OTHER},
-    [FANIN_F8_E4M3FNUZ] = {"f8_e4m3fnuz", "F8_E4M3FNUZ", "float8_e4m3fnuz", 8, FLOAT, 4, 3, 8, UNSIGNED_ZERO},
-    [FANIN_F8_E5M2FNUZ] = {"f8_e5m2fnuz", "F8_E5M2FNUZ", "float8_e5m2fnuz", 8, FLOAT, 5, 2, 16, UNSIGNED_ZERO},
-    [FANIN_I16] = {"i16", "I16", "int16", 16, SIGNED},
-    [FANIN_U16] = {"u16", "U16", "uint16", 16, UNSIGNED},
-    [FANIN_F16] = {"f16", "F16", "float16", 16, FLOAT, 5, 10, 15, INF_AND_NAN, true},
-    [FANIN_BF16] = {"bf16", "BF16", "bfloat16", 16, FLOAT, 8, 7, 127, INF_AND_NAN, true},
-    [FANIN_I32] = {"i32", "I32", "int32", 32, SIGNED},
-    [FANIN_U32] = {"u32", "U32", "uint32", 32, UNSIGNED},
-    [FANIN_F32] = {"f32", "F32", "float32", 32, FLOAT, 8, 23, 127, INF_AND_NAN, true},
-    [FANIN_C64] = {"c64", "C64", "complex64", 64, OTHER},
-    [FANIN_F64] = {"f64", "F64", "float64", 64, OTHER, .is_random = true},
-    [FANIN_I64] = {"i64", "I64", "int64", 64, SIGNED},
-    [FANIN_U64] = {"u64", "U64", "uint64", 64, UNSIGNED},
+    [FANIN_F4] = {"f4", "F4", NULL, .nbits = 4, .coding = FLOAT, .bits = {2, 1, 1, FINITE}},
+    [FANIN_F6_E2M3] = {"f6_e2m3", "F6_E2M3", NULL, .nbits = 6, .coding = FLOAT, .bits = {2, 3, 1, FINITE}},
+    [FANIN_F6_E3M2] = {"f6_e3m2", "F6_E3M2", NULL, .nbits = 6, .coding = FLOAT, .bits = {3, 2, 3, FINITE}},
+    [FANIN_U8] = {"u8", "U8", "uint8", .nbits = 8, .coding = UNSIGNED},
+    [FANIN_I8] = {"i8", "I8", "int8", .nbits = 8, .coding = SIGNED},
+    [FANIN_F8_E5M2] = {"f8_e5m2", "F8_E5M2", "float8_e5m2", .nbits = 8, .coding = FLOAT,
+                       .bits = {5, 2, 15, INF_AND_NAN}},
+    [FANIN_F8_E4M3] = {"f8_e4m3", "F8_E4M3", "float8_e4m3fn", .nbits = 8, .coding = FLOAT, .bits = {4, 3, 7, ONE_NAN}},
+    [FANIN_F8_E8M0] = {"f8_e8m0", "F8_E8M0", "float8_e8m0fnu", .nbits = 8, .coding = OTHER},
+    [FANIN_F8_E4M3FNUZ] = {"f8_e4m3fnuz", "F8_E4M3FNUZ", "float8_e4m3fnuz", .nbits = 8, .coding = FLOAT,
+                           .bits = {4, 3, 8, UNSIGNED_ZERO}},
+    [FANIN_F8_E5M2FNUZ] = {"f8_e5m2fnuz", "F8_E5M2FNUZ", "float8_e5m2fnuz", .nbits = 8, .coding = FLOAT,
+                           .bits = {5, 2, 16, UNSIGNED_ZERO}},
+    [FANIN_I16] = {"i16", "I16", "int16", .nbits = 16, .coding = SIGNED},
+    [FANIN_U16] = {"u16", "U16", "uint16", .nbits = 16, .coding = UNSIGNED},
+    [FANIN_F16] = {"f16", "F16", "float16", .nbits = 16, .coding = FLOAT, .bits = {5, 10, 15, INF_AND_NAN},
+                   .is_random = true},
+    [FANIN_BF16] = {"bf16", "BF16", "bfloat16", .nbits = 16, .coding = FLOAT, .bits = {8, 7, 127, INF_AND_NAN},
+                    .is_random = true},
+    [FANIN_I32] = {"i32", "I32", "int32", .nbits = 32, .coding = SIGNED},
+    [FANIN_U32] = {"u32", "U32", "uint32", .nbits = 32, .coding = UNSIGNED},
+    [FANIN_F32] = {"f32", "F32", "float32", .nbits = 32, .coding = FLOAT, .bits = {8, 23, 127, INF_AND_NAN},
+                   .is_random = true},
+    [FANIN_C64] = {"c64", "C64", "complex64", .nbits = 64, .coding = OTHER},
+    [FANIN_F64] = {"f64", "F64", "float64", .nbits = 64, .coding = OTHER, .is_random = true},
+    [FANIN_I64] = {"i64", "I64", "int64", .nbits = 64, .coding = SIGNED},
+    [FANIN_U64] = {"u64", "U64", "uint64", .nbits = 64, .coding = UNSIGNED},
 };
 
 static const struct row *row_of(fanin_dtype dtype)
@@ -134,22 +142,22 @@ static uint64_t load(const void *data, unsigned nbits, uint64_t i)
 /* Exact: every format here has fewer digits and a smaller range than a double. */
 static double decode(const struct row *row, uint64_t bits)
 {
-    uint64_t mantissa = bits & ((1ull << row->mantissa_nbits) - 1);
-    int largest = (1 << row->exponent_nbits) - 1;
-    int exponent = (int)(bits >> row->mantissa_nbits) & largest;
-    bool is_negative = bits >> (row->mantissa_nbits + row->exponent_nbits) & 1;
+    uint64_t mantissa = bits & ((1ull << row->bits.mantissa) - 1);
+    int largest = (1 << row->bits.exponent) - 1;
+    int exponent = (int)(bits >> row->bits.mantissa) & largest;
+    bool is_negative = bits >> (row->bits.mantissa + row->bits.exponent) & 1;
     bool is_full = exponent == largest;
-    if (row->specials == INF_AND_NAN && is_full)
+    if (row->bits.specials == INF_AND_NAN && is_full)
         return mantissa != 0 ? (double)NAN : is_negative ? -(double)INFINITY : (double)INFINITY;
-    if (row->specials == ONE_NAN && is_full && mantissa == (1ull << row->mantissa_nbits) - 1)
+    if (row->bits.specials == ONE_NAN && is_full && mantissa == (1ull << row->bits.mantissa) - 1)
         return (double)NAN;
-    if (row->specials == UNSIGNED_ZERO && is_negative && exponent == 0 && mantissa == 0)
+    if (row->bits.specials == UNSIGNED_ZERO && is_negative && exponent == 0 && mantissa == 0)
         return (double)NAN;
     if (exponent > 0)
-        mantissa |= 1ull << row->mantissa_nbits;
+        mantissa |= 1ull << row->bits.mantissa;
     else
         exponent = 1;
-    double value = ldexp((double)mantissa, exponent - row->bias - row->mantissa_nbits);
+    double value = ldexp((double)mantissa, exponent - row->bits.bias - row->bits.mantissa);
     return is_negative ? -value : value;
 }
 

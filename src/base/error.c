@@ -60,6 +60,7 @@ fanin_status fanin_fail(fanin_error *error, fanin_status status, const char *for
     va_end(arguments);
     error->status = status;
     memcpy(error->message, message, sizeof message);
+    error->warning[0] = '\0'; /* a warning is about a call that succeeds */
     return status;
 }
 

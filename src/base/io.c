@@ -194,13 +194,17 @@ const fanin_io *fanin_io_table(void)
 
 /* What one call is asked for: Linux moves no more than 2 GiB - 4 KiB at once. */
 #define LARGEST_TRANSFER ((size_t)1 << 30)
+/* How often in a row a call may be interrupted or write nothing: a table that gets nowhere must not keep us for ever.
+ */
+enum { MAX_STALLS = 1000 };
 
 fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset, const char *path, fanin_error *error)
 {
+    int nstalls = 0;
     for (size_t done = 0; done < nbytes;) {
         size_t wanted = nbytes - done < LARGEST_TRANSFER ? nbytes - done : LARGEST_TRANSFER;
         int64_t n = table.pread(table.user, fd, (char *)data + done, wanted, offset + done);
-        if (n == -EINTR)
+        if (n == -EINTR && nstalls++ < MAX_STALLS)
             continue;
         if (n < 0)
             return fanin_fail_io(error, (int)n, "read", path);
@@ -208,6 +212,7 @@ fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset,
             return fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it ends at byte %llu, before byte %llu", path,
                               (unsigned long long)(offset + done), (unsigned long long)(offset + nbytes));
         done += (size_t)n;
+        nstalls = 0;
     }
     return FANIN_OK;
 }
@@ -215,10 +220,11 @@ fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset,
 fanin_status fanin_pwrite_all(int fd, const void *data, size_t nbytes, uint64_t offset, const char *path,
                               fanin_error *error)
 {
+    int nstalls = 0;
     for (size_t done = 0; done < nbytes;) {
         size_t wanted = nbytes - done < LARGEST_TRANSFER ? nbytes - done : LARGEST_TRANSFER;
         int64_t n = table.pwrite(table.user, fd, (const char *)data + done, wanted, offset + done);
-        if (n == -EINTR)
+        if ((n == -EINTR || n == 0) && nstalls++ < MAX_STALLS)
             continue;
         if (n < 0)
             return fanin_fail_io(error, (int)n, "write", path);
@@ -226,6 +232,7 @@ fanin_status fanin_pwrite_all(int fd, const void *data, size_t nbytes, uint64_t 
             return fanin_fail(error, FANIN_ERROR_IO, "cannot write %s: the system took no more after byte %llu", path,
                               (unsigned long long)(offset + done));
         done += (size_t)n;
+        nstalls = 0;
     }
     return FANIN_OK;
 }
@@ -241,6 +248,7 @@ static fanin_status read_stream(int fd, const char *path, uint64_t limit, char *
                                 fanin_error *error)
 {
     size_t capacity = 0;
+    int nstalls = 0;
     *data = NULL;
     *nbytes = 0;
     for (;;) {
@@ -253,12 +261,13 @@ static fanin_status read_stream(int fd, const char *path, uint64_t limit, char *
             capacity = larger;
         }
         int64_t n = table.pread(table.user, fd, *data + *nbytes, capacity - 1 - *nbytes, *nbytes);
-        if (n == -EINTR)
+        if (n == -EINTR && nstalls++ < MAX_STALLS)
             continue;
         if (n < 0)
             return fanin_fail_io(error, (int)n, "read", path);
         if (n == 0)
             break;
+        nstalls = 0;
         *nbytes += (size_t)n;
         if (*nbytes > limit)
             return fail_too_large(path, limit, error);
@@ -298,7 +307,7 @@ fanin_status fanin_read_file(const char *path, uint64_t limit, char **data, size
         status = read_stream(STDIN_FILENO, "standard input", limit, data, nbytes, error);
     } else {
         int fd = table.open_read(table.user, path);
-        while (fd == -EINTR)
+        for (int nstalls = 0; fd == -EINTR && nstalls < MAX_STALLS; nstalls++)
             fd = table.open_read(table.user, path);
         if (fd < 0)
             return fanin_fail_io(error, fd, "open", path);

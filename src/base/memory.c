@@ -35,7 +35,7 @@ void fanin_set_allocator(const fanin_allocator *table)
 void *fanin_allocate(size_t count, size_t size)
 {
     size_t nbytes;
-    if (__builtin_mul_overflow(count, size, &nbytes))
+    if (__builtin_mul_overflow(count, size, &nbytes) || nbytes > PTRDIFF_MAX)
         return NULL;
     return allocator.allocate(allocator.user, nbytes > 0 ? nbytes : 1);
 }
