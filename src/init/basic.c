@@ -167,8 +167,9 @@ const fanin_initializer fanin_initializer_normal = {
                    {"std", FANIN_PARAMETER_NUMBER, false, 1.0, "standard deviation"}},
     .formula = "N(mean, std^2)",
     .reference = "torch.nn.init.normal_",
-    .advice = "Embeddings and the linear layers of transformers (std=0.02); residual branches take std=0.02/sqrt(2*L) for L "
-              "layers (GPT-2).",
+    .advice =
+        "Embeddings and the linear layers of transformers (std=0.02); residual branches take std=0.02/sqrt(2*L) for L "
+        "layers (GPT-2).",
     .resolve = resolve_normal,
 };
 
@@ -190,8 +191,9 @@ const fanin_initializer fanin_initializer_constant = {
     .parameters = {{"val", FANIN_PARAMETER_NUMBER, true, 0.0, "the value"}},
     .formula = "val",
     .reference = "torch.nn.init.constant_",
-    .advice = "Biases with a meaning: 1 for the forget gate of an LSTM (Jozefowicz et al. 2015), log(p/(1-p)) for an output "
-              "that predicts a rare class.",
+    .advice =
+        "Biases with a meaning: 1 for the forget gate of an LSTM (Jozefowicz et al. 2015), log(p/(1-p)) for an output "
+        "that predicts a rare class.",
     .resolve = resolve_constant,
 };
 
@@ -207,8 +209,9 @@ const fanin_initializer fanin_initializer_zeros = {
     .name = "zeros",
     .formula = "0",
     .reference = "torch.nn.init.zeros_",
-    .advice = "Biases, and the last layer of a residual branch, which then begins as the identity. Never all weights of a "
-              "layer whose input matters: its units would stay equal.",
+    .advice =
+        "Biases, and the last layer of a residual branch, which then begins as the identity. Never all weights of a "
+        "layer whose input matters: its units would stay equal.",
     .resolve = resolve_zeros,
 };
 
@@ -234,8 +237,9 @@ const fanin_initializer fanin_initializer_orthogonal = {
     .parameters = {{"gain", FANIN_PARAMETER_NUMBER, false, 1.0, "scale, see calculate_gain"}},
     .formula = "gain * Q, Q (semi-)orthogonal from the QR of a normal matrix [shape[0], rest]",
     .reference = "Saxe et al. 2013; signs as Mezzadri 2007",
-    .advice = "Recurrent weights (one gate at a time) and deep networks without normalization: keeps the norm of what passes "
-              "through. gain sqrt(2) before ReLU.",
+    .advice =
+        "Recurrent weights (one gate at a time) and deep networks without normalization: keeps the norm of what passes "
+        "through. gain sqrt(2) before ReLU.",
     .resolve = resolve_orthogonal,
 };
 

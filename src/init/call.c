@@ -13,7 +13,10 @@
 #include "init/catalogue.h"
 
 /* A set parameter that is required is told from one that is missing by this mark, a NaN with its own payload. */
-static double missing(void) { return NAN; }
+static double missing(void)
+{
+    return NAN;
+}
 
 static size_t parameter_count(const fanin_initializer *initializer)
 {
@@ -98,10 +101,11 @@ static fanin_status parse_nonlinearity(const char *word, double *value, fanin_er
         for (int i = 0; i < FANIN_NONLINEARITY_COUNT; i++)
             names[i] = fanin_nonlinearity_name((fanin_nonlinearity)i);
         const char *near = fanin_nearest(word, names, FANIN_NONLINEARITY_COUNT);
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                          "nonlinearity '%s' has no gain in torch; %s%s%slinear, sigmoid, tanh, relu, leaky_relu, selu and "
-                          "the convolutions do",
-                          word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
+        return fanin_fail(
+            error, FANIN_ERROR_ARGUMENT,
+            "nonlinearity '%s' has no gain in torch; %s%s%slinear, sigmoid, tanh, relu, leaky_relu, selu and "
+            "the convolutions do",
+            word, near ? "did you mean '" : "", near ? near : "", near ? "'? " : "");
     }
     *value = found;
     return FANIN_OK;
@@ -132,8 +136,8 @@ static fanin_status set_value(const fanin_initializer *initializer, const fanin_
     if (status == FANIN_OK && p->kind == FANIN_PARAMETER_INTEGER && *value != floor(*value))
         status = fanin_fail(error, FANIN_ERROR_ARGUMENT, "'%.*s' is not a whole number", (int)nbytes, text);
     if (status != FANIN_OK)
-        return fanin_fail_within(error, "%s: %s", initializer->name, p->name);
-    return FANIN_OK;
+        fanin_fail_within(error, "%s: %s", initializer->name, p->name);
+    return status;
 }
 
 static const fanin_parameter *find_parameter(const fanin_initializer *initializer, const char *name, size_t nbytes)
@@ -150,8 +154,8 @@ static fanin_status fail_parameter(const fanin_initializer *initializer, const c
 {
     char known[256] = "";
     for (size_t i = 0, at = 0; initializer->parameters[i].name != NULL && at < sizeof known; i++)
-        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i > 0 ? ", " : "",
-                               initializer->parameters[i].name);
+        at +=
+            (size_t)snprintf(known + at, sizeof known - at, "%s%s", i > 0 ? ", " : "", initializer->parameters[i].name);
     if (known[0] == '\0')
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s takes no parameters, not '%.*s'", initializer->name,
                           (int)nbytes, name);
@@ -173,7 +177,8 @@ fanin_status fanin_call_set(fanin_call *call, const char *parameter, const char 
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s: %s is a word (%s), not a number", call->initializer->name,
                           p->name, p->kind == FANIN_PARAMETER_MODE ? "fan_in or fan_out" : "relu, tanh ...");
     if (p->kind == FANIN_PARAMETER_INTEGER && number != floor(number))
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s: %s must be a whole number", call->initializer->name, p->name);
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s: %s must be a whole number", call->initializer->name,
+                          p->name);
     *value = number;
     return FANIN_OK;
 }
@@ -261,7 +266,8 @@ fanin_status fanin_call_parse(const char *text, const fanin_variable *variables,
             named = true;
         } else {
             if (named)
-                return fanin_fail(error, FANIN_ERROR_ARGUMENT, "'%s': a value without a name after one with a name", text);
+                return fanin_fail(error, FANIN_ERROR_ARGUMENT, "'%s': a value without a name after one with a name",
+                                  text);
             if (position >= parameter_count(initializer))
                 return fanin_fail(error, FANIN_ERROR_ARGUMENT, "'%s': %s takes %zu values", text, name,
                                   parameter_count(initializer));

@@ -27,7 +27,10 @@ static const fanin_initializer *const catalogue[] = {
     &fanin_initializer_sparse,
 };
 
-size_t fanin_initializer_count(void) { return sizeof catalogue / sizeof *catalogue; }
+size_t fanin_initializer_count(void)
+{
+    return sizeof catalogue / sizeof *catalogue;
+}
 
 const fanin_initializer *fanin_initializer_at(size_t i)
 {

@@ -156,8 +156,9 @@ static fanin_status check_dirac(const double *value, const fanin_tensor *tensor,
     if (!(groups >= 1 && groups <= 0x1p53) || groups != floor(groups))
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "dirac: groups must be a whole number of 1 or more");
     if (tensor->shape[0] % (int64_t)groups != 0)
-        return fanin_fail(error, FANIN_ERROR_SHAPE, "dirac: dimension 0 has size %" PRId64 ", not divisible by %" PRId64
-                          " groups", tensor->shape[0], (int64_t)groups);
+        return fanin_fail(error, FANIN_ERROR_SHAPE,
+                          "dirac: dimension 0 has size %" PRId64 ", not divisible by %" PRId64 " groups",
+                          tensor->shape[0], (int64_t)groups);
     for (int i = 2; i < tensor->ndim; i++)
         if (tensor->shape[i] == 0 && tensor->shape[0] > 0 && tensor->shape[1] > 0)
             return fanin_fail(error, FANIN_ERROR_SHAPE, "dirac: dimension %d of the kernel has size 0", i);

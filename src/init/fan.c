@@ -9,8 +9,8 @@
 #include "fanin/tensor.h"
 
 /*
- * torch: fan_in = size(1) * kernel, fan_out = size(0) * kernel, whatever the layer. With groups the dimension that spans
- * all of them is divided: an input reaches out / groups outputs.
+ * torch: fan_in = size(1) * kernel, fan_out = size(0) * kernel, whatever the layer. With groups the dimension that
+ * spans all of them is divided: an input reaches out / groups outputs.
  */
 fanin_status fanin_calculate_fans(const fanin_tensor *tensor, fanin_fans *fans, fanin_error *error)
 {

@@ -44,9 +44,10 @@ fanin_status fanin_calculate_gain(fanin_nonlinearity nonlinearity, const double 
 {
     fanin_clear(error);
     if ((unsigned)nonlinearity >= FANIN_NONLINEARITY_COUNT)
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                          "unknown nonlinearity; those with a gain are linear, conv1d to conv_transpose3d, sigmoid, tanh, "
-                          "relu, leaky_relu and selu");
+        return fanin_fail(
+            error, FANIN_ERROR_ARGUMENT,
+            "unknown nonlinearity; those with a gain are linear, conv1d to conv_transpose3d, sigmoid, tanh, "
+            "relu, leaky_relu and selu");
     if (nonlinearity == FANIN_LEAKY_RELU) {
         double slope = param != NULL ? *param : 0.01;
         if (isfinite(slope) && isinf(slope * slope))

@@ -25,7 +25,10 @@ bool fanin_normal_is_blocked(const fanin_tensor *tensor)
     return fanin_tensor_nelem(tensor) >= FANIN_NORMAL_BLOCK && fanin_tensor_is_contiguous(tensor);
 }
 
-static bool is_16bit(fanin_dtype dtype) { return dtype == FANIN_BF16 || dtype == FANIN_F16; }
+static bool is_16bit(fanin_dtype dtype)
+{
+    return dtype == FANIN_BF16 || dtype == FANIN_F16;
+}
 
 static void block(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, size_t first, const uint32_t *raw,
                   size_t nblocks, double mean, double std)
@@ -47,8 +50,8 @@ static void block(fanin_dtype dtype, const struct fanin_kernel *kernel, void *ou
 }
 
 /*
- * f32 and f64 draw for all n elements, then 16 new ones for the last 16: a rest of n % 16 draws is made and thrown away.
- * 16-bit types never draw that rest.
+ * f32 and f64 draw for all n elements, then 16 new ones for the last 16: a rest of n % 16 draws is made and thrown
+ * away. 16-bit types never draw that rest.
  */
 void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, double std, fanin_generator *generator)
 {
@@ -178,8 +181,8 @@ static void measure(const double *value, const fanin_tensor *tensor, fanin_profi
     bool blocked = fanin_normal_is_blocked(tensor);
     (void)value;
     stream->scalar = !blocked;
-    stream->ndraws = fanin_normal_ndraws(tensor->dtype, (uint64_t)fanin_tensor_nelem(tensor), blocked, profile,
-                                         &stream->has_cached);
+    stream->ndraws =
+        fanin_normal_ndraws(tensor->dtype, (uint64_t)fanin_tensor_nelem(tensor), blocked, profile, &stream->has_cached);
 }
 
 static bool is_splittable(const double *value, const fanin_tensor *tensor, fanin_profile profile)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 16-bit normal_ of the profiles up to torch-2.12, on the float functions of glibc. Scalar only: these bits are history.
+ * 16-bit normal_ of the profiles up to torch-2.12, on the float functions of glibc. Scalar only: these bits are
+ * history.
  */
 #include <math.h>
 
@@ -31,7 +32,10 @@ struct rule {
     bool fused;
 };
 
-static float angle_of(float u) { return (float)(0x1.921fb54442d18p+2 * (double)u); }
+static float angle_of(float u)
+{
+    return (float)(0x1.921fb54442d18p+2 * (double)u);
+}
 
 static float scale(const struct rule *rule, float value)
 {
@@ -74,7 +78,8 @@ static void block(const struct rule *rule, fanin_stream *stream, uint16_t *out, 
         fanin_stream_take(stream, FANIN_NORMAL_BLOCK, FANIN_NORMAL_BLOCK, &raw);
         stream->kernel->mt_temper(words, raw, FANIN_NORMAL_BLOCK);
         for (size_t j = 0; j < 8; j++)
-            box_muller(rule, (float)(words[j] & mask) * unit, (float)(words[j + 8] & mask) * unit, out + j, out + j + 8);
+            box_muller(rule, (float)(words[j] & mask) * unit, (float)(words[j + 8] & mask) * unit, out + j,
+                       out + j + 8);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * orthogonal_(gain): Householder QR of a normal matrix, the signs of R's diagonal taken into Q (Mezzadri 2007), in double
- * and in one order of operations, so that the bits are the same on every machine.
+ * orthogonal_(gain): Householder QR of a normal matrix, the signs of R's diagonal taken into Q (Mezzadri 2007), in
+ * double and in one order of operations, so that the bits are the same on every machine.
  */
 #include <math.h>
 
@@ -25,7 +25,8 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
     if (fanin_tensor_nelem(tensor) == 0)
         return FANIN_OK;
     if (tensor->dtype != FANIN_F32 && tensor->dtype != FANIN_F64)
-        return fanin_fail(error, FANIN_ERROR_DTYPE, "orthogonal has no %s factorization, as in torch; make it in f32 and cast",
+        return fanin_fail(error, FANIN_ERROR_DTYPE,
+                          "orthogonal has no %s factorization, as in torch; make it in f32 and cast",
                           fanin_dtype_name(tensor->dtype));
     /* torch copies Q through a view of [shape[0], rest], which the trailing strides must allow */
     int64_t expected = -1;
@@ -43,8 +44,8 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
 }
 
 /*
- * Columns are reduced one after the other; v (leading 1) stays below the diagonal, sign[] keeps the sign of R's diagonal.
- * The sums run down the rows, for all columns to the right at once.
+ * Columns are reduced one after the other; v (leading 1) stays below the diagonal, sign[] keeps the sign of R's
+ * diagonal. The sums run down the rows, for all columns to the right at once.
  */
 static void factor(struct matrix a, double *tau, double *sign, double *work)
 {

@@ -67,6 +67,9 @@ extern const fanin_fill_rule fanin_fill_sparse;
 /* Sets every element to the bits of `value` in the dtype. */
 void fanin_constant_write(const fanin_tensor *tensor, double value);
 
-static inline fanin_profile fanin_profile_base(fanin_profile profile) { return profile & ~(fanin_profile)FANIN_UNFUSED; }
+static inline fanin_profile fanin_profile_base(fanin_profile profile)
+{
+    return profile & ~(fanin_profile)FANIN_UNFUSED;
+}
 
 #endif

@@ -11,8 +11,8 @@
 #include "init/random.h"
 
 /*
- * torch's switch to an algorithm on 64-bit draws. It came with 2.6, inside the profile torch-2.1; that profile keeps the
- * older rule.
+ * torch's switch to an algorithm on 64-bit draws. It came with 2.6, inside the profile torch-2.1; that profile keeps
+ * the older rule.
  */
 static const int64_t HUGE_PERMUTATION = 4294967295u / 20;
 
@@ -57,7 +57,8 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
     if (tensor->ndim != 2)
         return fanin_fail(error, FANIN_ERROR_SHAPE, "sparse needs 2 dimensions, the tensor has %d", (int)tensor->ndim);
     if (!isfinite(value[SPARSITY]))
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "sparse: sparsity = %s; it is the share of zeros in a column, 0 to 1",
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
+                          "sparse: sparsity = %s; it is the share of zeros in a column, 0 to 1",
                           fanin_number_format(value[SPARSITY], number));
     return fanin_normal_check(value[STD], error);
 }

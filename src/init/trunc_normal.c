@@ -21,14 +21,29 @@ enum { MEAN, STD, A, B };
 /* More rounds than this are refused while planning; torch would go on, or never end. */
 static const double MAX_ROUNDS = 1e5;
 
-static double normal_cdf(double x) { return (1.0 + fanin_erf(x / 0x1.6a09e667f3bcdp+0)) / 2.0; }
+static double normal_cdf(double x)
+{
+    return (1.0 + fanin_erf(x / 0x1.6a09e667f3bcdp+0)) / 2.0;
+}
 
-static double lower_mass(const double *v) { return normal_cdf((v[A] - v[MEAN]) / v[STD]); }
-static double upper_mass(const double *v) { return normal_cdf((v[B] - v[MEAN]) / v[STD]); }
+static double lower_mass(const double *v)
+{
+    return normal_cdf((v[A] - v[MEAN]) / v[STD]);
+}
+static double upper_mass(const double *v)
+{
+    return normal_cdf((v[B] - v[MEAN]) / v[STD]);
+}
 
-static bool is_rejection(fanin_profile profile) { return fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12; }
+static bool is_rejection(fanin_profile profile)
+{
+    return fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12;
+}
 
-static bool takes_normals(const double *v) { return upper_mass(v) - lower_mass(v) > 0.3; }
+static bool takes_normals(const double *v)
+{
+    return upper_mass(v) - lower_mass(v) > 0.3;
+}
 
 double fanin_round_to(fanin_dtype dtype, double value)
 {
@@ -132,13 +147,15 @@ static fanin_status check(const double *v, const fanin_tensor *tensor, fanin_pro
         FANIN_TRY(fanin_uniform_check(dtype, v[A], v[B], error));
         double rounds = n > 0 ? (fanin_log((double)n) + 0.58) / acceptance(v) : 0;
         if (!(rounds <= MAX_ROUNDS))
-            return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                              "trunc_normal: about %.1g rounds of rejection are expected, more than 1e5: almost no mass "
-                              "of N(%s, std^2) lies in [a, b]; torch would not end. Move mean or widen std",
-                              rounds, fanin_number_format(v[MEAN], number));
+            return fanin_fail(
+                error, FANIN_ERROR_ARGUMENT,
+                "trunc_normal: about %.1g rounds of rejection are expected, more than 1e5: almost no mass "
+                "of N(%s, std^2) lies in [a, b]; torch would not end. Move mean or widen std",
+                rounds, fanin_number_format(v[MEAN], number));
     }
     if (v[MEAN] < v[A] - 2 * v[STD] || v[MEAN] > v[B] + 2 * v[STD])
-        fanin_warn(error, "trunc_normal: mean is more than 2 std from [a, b]; the distribution of values may be incorrect");
+        fanin_warn(error,
+                   "trunc_normal: mean is more than 2 std from [a, b]; the distribution of values may be incorrect");
     return FANIN_OK;
 }
 
@@ -222,7 +239,8 @@ static bool any_outside(fanin_dtype dtype, const void *p, size_t n, double low, 
     }
 }
 
-/* The next piece of a fresh tensor of n elements of which `done` are made: a multiple of 16, the last one at least 16. */
+/* The next piece of a fresh tensor of n elements of which `done` are made: a multiple of 16, the last one at least 16.
+ */
 static int64_t next_piece(int64_t n, int64_t done)
 {
     int64_t left = n - done;

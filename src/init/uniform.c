@@ -118,7 +118,10 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     fanin_stream_end(&stream);
 }
 
-uint64_t fanin_uniform_ndraws(fanin_dtype dtype, uint64_t n) { return dtype == FANIN_F64 ? 2 * n : n; }
+uint64_t fanin_uniform_ndraws(fanin_dtype dtype, uint64_t n)
+{
+    return dtype == FANIN_F64 ? 2 * n : n;
+}
 
 static fanin_status check(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_error *error)
 {

@@ -9,8 +9,8 @@
 
 /*
  * Refuses what no fill can write: dimensions out of range, sizes whose product or extent overflows, negative strides.
- * The dtype must be one. With `distinct` also a stride of 0 over more than one element, as torch does for every fill but
- * a constant.
+ * The dtype must be one. With `distinct` also a stride of 0 over more than one element, as torch does for every fill
+ * but a constant.
  */
 fanin_status fanin_view_check(const fanin_tensor *tensor, bool distinct, fanin_error *error);
 

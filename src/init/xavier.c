@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Xavier (Glorot) initializers. X. Glorot & Y. Bengio, "Understanding the difficulty of training deep feedforward neural
- * networks", AISTATS 2010.
+ * Xavier (Glorot) initializers. X. Glorot & Y. Bengio, "Understanding the difficulty of training deep feedforward
+ * neural networks", AISTATS 2010.
  */
 #include <math.h>
 

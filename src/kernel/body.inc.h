@@ -229,13 +229,14 @@ DEFINE_NORMAL(normal_f16, uint16_t, vf_store_f16)
 
 /*
  * The double functions are plain C without branches: compilers make vectors of these loops over arrays that stay in
- * cache. Angles are below 2 pi and uniforms in [0, 1), so the functions' special cases do not occur.
+ * cache, if their length is a constant: what a short last run makes too much is dropped. Angles are below 2 pi and
+ * uniforms in [0, 1), so the functions' special cases do not occur.
  */
 enum { RUN = 64 };
 
-static void box_muller_f64(const double *radius_squared, const double *angle, size_t n, double *cosine, double *sine)
+static void box_muller_f64(const double *radius_squared, const double *angle, double *cosine, double *sine)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < RUN; i++) {
         struct fanin_sincos both = fanin_sincos(0x1.921fb54442d18p+2 * angle[i]);
         double radius = sqrt(radius_squared[i]);
         cosine[i] = radius * both.cos;
@@ -259,7 +260,7 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
         }
         for (size_t i = 0; i < RUN; i++)
             first[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
-        box_muller_f64(first, second, RUN, cosine, sine);
+        box_muller_f64(first, second, cosine, sine);
         for (size_t b = 0; b < blocks; b++, out += FANIN_NORMAL_BLOCK)
             for (size_t j = 0; j < HALF; j++) {
                 out[j] = madd(cosine[b * HALF + j], std, mean);
@@ -275,19 +276,19 @@ static void normal_pairs(double *values, const uint32_t *raw, size_t npairs, boo
         uint32_t words[4 * RUN] = {0};
         double u[2 * RUN], angle[RUN], squared[RUN], cosine[RUN], sine[RUN];
         mt_temper(words, raw + 4 * done, 4 * n);
-        for (size_t i = 0; i < 2 * n; i += D)
+        for (size_t i = 0; i < 2 * RUN; i += D)
             vd_store(u + i, vd_mul(vd_from_words53(words + 2 * i), vd_set1(0x1p-53)));
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < RUN; i++) {
             angle[i] = u[2 * i];
             squared[i] = u[2 * i + 1];
         }
         if (log1p)
-            for (size_t i = 0; i < n; i++)
+            for (size_t i = 0; i < RUN; i++)
                 squared[i] = -2.0 * fanin_log1p_finite(-squared[i]);
         else
-            for (size_t i = 0; i < n; i++)
+            for (size_t i = 0; i < RUN; i++)
                 squared[i] = -2.0 * fanin_log_normal(1.0 - squared[i]);
-        box_muller_f64(squared, angle, n, cosine, sine);
+        box_muller_f64(squared, angle, cosine, sine);
         for (size_t i = 0; i < n; i++) {
             values[2 * (done + i)] = cosine[i];
             values[2 * (done + i) + 1] = sine[i];

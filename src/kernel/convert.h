@@ -45,10 +45,7 @@ static inline uint16_t fanin_bf16_from_f32(float value)
     return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-static inline float fanin_f32_from_bf16(uint16_t bits)
-{
-    return fanin_f32_from_bits((uint32_t)bits << 16);
-}
+static inline float fanin_f32_from_bf16(uint16_t bits) { return fanin_f32_from_bits((uint32_t)bits << 16); }
 
 /* NaN becomes sign | 0x7e00, as torch's scalar conversion gives it. */
 static inline uint16_t fanin_f16_from_f32(float value)
@@ -60,7 +57,8 @@ static inline uint16_t fanin_f16_from_f32(float value)
         return sign | 0x7e00;
     if (magnitude >= 0x477ff000) /* 65520 and more round to infinity */
         return sign | 0x7c00;
-    if (magnitude < 0x38800000) { /* below 2^-14: subnormal; adding 0.5 leaves the 2^-24 grid in the low mantissa bits */
+    if (magnitude <
+        0x38800000) { /* below 2^-14: subnormal; adding 0.5 leaves the 2^-24 grid in the low mantissa bits */
         float grid = fanin_f32_from_bits(magnitude) + 0.5f;
         return (uint16_t)(sign | (fanin_f32_bits(grid) - 0x3f000000));
     }

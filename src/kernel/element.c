@@ -108,9 +108,9 @@ fanin_status fanin_element_check(fanin_dtype dtype, double value, fanin_error *e
     if (isinf(value) && small != NULL && small->infinity == 0)
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant %s: %s has no infinity", number, name);
     if (isfinite(value) && fabs(value) > (small != NULL ? small->max : float_max(dtype)))
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "constant %s overflows %s, whose largest value is %s", number, name,
-                          fanin_number_format(small != NULL ? small->max : float_max(dtype),
-                                              (char[FANIN_NUMBER_NBYTES]){0}));
+        return fanin_fail(
+            error, FANIN_ERROR_ARGUMENT, "constant %s overflows %s, whose largest value is %s", number, name,
+            fanin_number_format(small != NULL ? small->max : float_max(dtype), (char[FANIN_NUMBER_NBYTES]){0}));
     return FANIN_OK;
 }
 
@@ -179,7 +179,8 @@ uint64_t fanin_element_encode(fanin_dtype dtype, double value)
 static double decode_small(const struct small_float *format, unsigned bits)
 {
     unsigned magnitude = bits & (format->sign - 1u);
-    unsigned exponent = magnitude >> format->mantissa_nbits, mantissa = magnitude & ((1u << format->mantissa_nbits) - 1);
+    unsigned exponent = magnitude >> format->mantissa_nbits,
+             mantissa = magnitude & ((1u << format->mantissa_nbits) - 1);
     bool negative = (bits & format->sign) != 0;
     double value;
     if (format->nan == format->sign && bits == format->nan)

@@ -23,7 +23,10 @@ struct polynomial {
     uint64_t bits[NQUADS];
 };
 
-static void flip(uint64_t *bits, unsigned exponent) { bits[exponent / 64] ^= (uint64_t)1 << (exponent % 64); }
+static void flip(uint64_t *bits, unsigned exponent)
+{
+    bits[exponent / 64] ^= (uint64_t)1 << (exponent % 64);
+}
 
 /*
  * Adds (t^624 + t^397)^p (t^623 + t^396)^q: by Lucas the binomial C(q, i) is odd exactly when i has no bit outside q;
@@ -74,8 +77,8 @@ static uint64_t spread(uint32_t half)
 }
 
 /*
- * Square, and multiply by t if `shift`, then reduce from the top 64 bits at a time: a term lands at least 623 bits lower,
- * so a word once taken off is never written again.
+ * Square, and multiply by t if `shift`, then reduce from the top 64 bits at a time: a term lands at least 623 bits
+ * lower, so a word once taken off is never written again.
  */
 static void square(struct polynomial *f, unsigned shift, const uint16_t *terms, size_t nterms)
 {

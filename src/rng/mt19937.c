@@ -35,7 +35,10 @@ fanin_generator fanin_generator_create(fanin_profile profile, uint64_t seed)
     return g;
 }
 
-fanin_generator fanin_generator_torch(uint64_t seed) { return fanin_generator_create(FANIN_PROFILE_TORCH, seed); }
+fanin_generator fanin_generator_torch(uint64_t seed)
+{
+    return fanin_generator_create(FANIN_PROFILE_TORCH, seed);
+}
 
 uint32_t fanin_generator_u32(fanin_generator *generator)
 {
@@ -77,7 +80,8 @@ void fanin_generator_skip(fanin_generator *generator, uint64_t ndraws)
         for (uint64_t i = 0; i < blocks; i++)
             fanin_mt19937_refill(generator->words);
     } else {
-        /* The window's first word has 31 bits that the jump cannot know; one step more makes all bits those of torch. */
+        /* The window's first word has 31 bits that the jump cannot know; one step more makes all bits those of torch.
+         */
         fanin_mt19937_jump(generator->words, (blocks - 1) * N);
         fanin_mt19937_refill(generator->words);
     }

@@ -29,9 +29,15 @@ static const struct {
 };
 enum { NPROFILES = sizeof profiles / sizeof profiles[0] };
 
-size_t fanin_profile_count(void) { return NPROFILES; }
+size_t fanin_profile_count(void)
+{
+    return NPROFILES;
+}
 
-fanin_profile fanin_profile_at(size_t i) { return i < NPROFILES ? profiles[i].profile : 0; }
+fanin_profile fanin_profile_at(size_t i)
+{
+    return i < NPROFILES ? profiles[i].profile : 0;
+}
 
 static size_t find(fanin_profile profile)
 {

@@ -17,15 +17,16 @@ typedef struct fanin_stream {
     size_t position; /* next unread word */
     size_t end;      /* words there are */
     bool touched;
-    uint32_t words[(FANIN_STREAM_BLOCKS + 1) * FANIN_MT19937_NWORDS + 16]; /* vectors may load one past the last block */
+    uint32_t
+        words[(FANIN_STREAM_BLOCKS + 1) * FANIN_MT19937_NWORDS + 16]; /* vectors may load one past the last block */
 } fanin_stream;
 
 void fanin_stream_begin(fanin_stream *stream, fanin_generator *generator);
 void fanin_stream_end(fanin_stream *stream);
 
 /*
- * The next raw words, consumed: returns how many, > 0, at most `want` and a multiple of `group` (a power of two up to 32
- * that divides want).
+ * The next raw words, consumed: returns how many, > 0, at most `want` and a multiple of `group` (a power of two up to
+ * 32 that divides want).
  */
 size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const uint32_t **raw);
 

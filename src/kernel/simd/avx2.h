@@ -71,7 +71,8 @@ static inline vf vf_round_f16(vf a)
 }
 
 /*
- * Both halves become doubles by planting them in the mantissas of 2^84 and 2^52; the differences and their sum are exact.
+ * Both halves become doubles by planting them in the mantissas of 2^84 and 2^52; the differences and their sum are
+ * exact.
  */
 static inline vd vd_from_words53(const uint32_t *words)
 {
