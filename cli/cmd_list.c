@@ -219,9 +219,10 @@ static const option options[] = {{OPTION_JSON, "print an object of arrays"}, {OP
 const command command_list = {
     .name = "list",
     .summary = "initializers, profiles, families, dtypes, layers, choices",
-    .usage = (const char *const[]){"[initializers|profiles|families|dtypes|layers|choices] [--json]", NULL},
-    .description = "Prints the names that other commands take; without a name, the first three lists. 'choices' says "
-                   "which initializer is the usual one where, and why.",
+    .usage = (const char *const[]){"[NAME] [--json]", NULL},
+    .description =
+        "Prints the names that other commands take: initializers, profiles, families, dtypes, layers; without a "
+        "NAME the first three. 'choices' says which initializer is the usual one where, and why.",
     .options = options,
     .examples = (const char *const[]){"fanin list", "fanin list choices", NULL},
     .run = run,

@@ -103,7 +103,7 @@ typedef struct command {
         "take names, shapes and dtypes from a safetensors file, an index of shards, or a folder with one of them"
 #define OPTION_RECIPE OPTION_ROW("recipe", 0, OPTION_TEXT, recipe, "FILE"), "rules that go before the description's own"
 #define OPTION_SET                                                                                                     \
-    OPTION_ROW("set", 0, OPTION_LIST, rules, "'PATTERN=INIT(args)'"),                                                    \
+    OPTION_ROW("set", 0, OPTION_LIST, rules, "'PATTERN=INIT(args)'"),                                                  \
         "a rule that goes before all others; may be repeated, the first that matches wins"
 #define OPTION_MODEL_DTYPE                                                                                             \
     OPTION_ROW("dtype", 0, OPTION_DTYPE, dtype, "DTYPE"),                                                              \

@@ -181,7 +181,10 @@ void print_field(const char *label, unsigned indent, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     unsigned width = terminal_width(stdout);
-    printf("%-*s", (int)indent, label);
+    if (count_columns(label) < indent)
+        printf("%-*s", (int)indent, label);
+    else
+        printf("%s\n%*s", label, (int)indent, "");
     char *escaped = escape_text(text);
     print_wrapped(stdout, escaped != NULL ? escaped : "(out of memory)", indent,
                   width != 0 && width < TEXT_WIDTH ? width : TEXT_WIDTH);
