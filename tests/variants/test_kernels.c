@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every kernel of every machine variant against the scalar one, bit for bit: all lengths around the vector widths, odd
+ * alignments, a guard page at the end of each output, and parameters that make infinities, NaN and subnormals.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fanin/version.h"
+#include "kernel/kernel.h"
+
+enum { MAX_N = 700, MAX_WORDS = 2 * 16 * 48 };
+
+/* nbytes that end where unreadable memory begins */
+static void *guarded(size_t nbytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), span = (nbytes + page - 1) / page * page;
+    char *map = mmap(NULL, span + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != MAP_FAILED);
+    assert_int_equal(mprotect(map + span, page, PROT_NONE), 0);
+    return map + span - nbytes;
+}
+
+static void release(void *memory, size_t nbytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), span = (nbytes + page - 1) / page * page;
+    munmap((char *)memory + nbytes - span, span + page);
+}
+
+static void random_words(uint32_t *words, size_t n, uint64_t seed)
+{
+    fanin_generator g = fanin_generator_torch(seed);
+    for (size_t i = 0; i < n; i++)
+        words[i] = fanin_generator_u32(&g);
+}
+
+/* Untempered words whose tempered value has all, none or few of its low bits set: the edges of every uniform. */
+static void plant_edges(uint32_t *words, size_t n)
+{
+    static const uint32_t edges[] = {0, 0xffffffff, 0xffffff, 0xff000000, 1, 0x800000, 0x7fffff, 0x1fffff};
+    for (size_t i = 0; i < n; i += 7) {
+        uint32_t y = edges[(i / 7) % (sizeof edges / sizeof *edges)], x;
+        y ^= y >> 18;
+        y ^= (y << 15) & 0xefc60000;
+        x = y;
+        for (int k = 0; k < 5; k++)
+            x = y ^ ((x << 7) & 0x9d2c5680);
+        y = x;
+        for (int k = 0; k < 3; k++)
+            x = y ^ x >> 11;
+        words[i] = x;
+    }
+}
+
+typedef void (*compare_function)(const struct fanin_kernel *scalar, const struct fanin_kernel *other);
+
+static void for_each_variant(compare_function compare)
+{
+    size_t compared = 0;
+    for (size_t i = 0; i < fanin_isa_count(); i++) {
+        const struct fanin_kernel *kernel = fanin_kernel_at(i);
+        if (kernel == NULL || kernel == &fanin_kernel_scalar)
+            continue;
+        print_message("%s against scalar\n", kernel->name);
+        compare(&fanin_kernel_scalar, kernel);
+        compared++;
+    }
+    if (compared == 0)
+        print_message("this processor has the scalar variant only: nothing to compare\n");
+}
+
+static void compare_generate(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    enum { N = FANIN_MT19937_NWORDS, BLOCKS = 5 };
+    size_t nbytes = (BLOCKS + 1) * N * sizeof(uint32_t);
+    uint32_t *a = malloc(nbytes + 64), *b = malloc(nbytes + 64);
+    for (size_t blocks = 1; blocks <= BLOCKS; blocks++)
+        for (uint64_t seed = 0; seed < 8; seed++) {
+            fanin_generator g = fanin_generator_torch(seed);
+            memcpy(a, g.words, sizeof g.words);
+            memcpy(b, g.words, sizeof g.words);
+            memset(a + N, 0, nbytes - sizeof g.words + 64);
+            memset(b + N, 0, nbytes - sizeof g.words + 64);
+            scalar->mt_generate(a, blocks);
+            other->mt_generate(b, blocks);
+            assert_memory_equal(a, b, nbytes + 64);
+        }
+    free(a);
+    free(b);
+}
+
+static void compare_temper(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    uint32_t raw[MAX_N + 3];
+    random_words(raw, MAX_N + 3, 1);
+    for (size_t n = 0; n <= 100; n++)
+        for (size_t shift = 0; shift < 3; shift++) {
+            uint32_t *a = guarded(n * 4), *b = guarded(n * 4);
+            scalar->mt_temper(a, raw + shift, n);
+            other->mt_temper(b, raw + shift, n);
+            assert_memory_equal(a, b, n * 4);
+            release(a, n * 4);
+            release(b, n * 4);
+        }
+}
+
+static const double parameters[][2] = {
+    {0, 1}, {-0.3, 0.7}, {1, 1.0001}, {-1e30, 1e30}, {0, 1e-40}, {3, 3}, {-2, -1.9}, {0, 3e38}, {-1e-45, 1e-45},
+    {0.5, INFINITY}, {NAN, 1}, {0, 0}, {1e5, 7e4}, {-0.0, 2.5e-7},
+};
+
+#define DEFINE_COMPARE_UNIFORM(name, type, slot)                                                                       \
+    static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
+    {                                                                                                                  \
+        uint32_t raw[MAX_N];                                                                                           \
+        random_words(raw, MAX_N, 2);                                                                                   \
+        plant_edges(raw, MAX_N);                                                                                       \
+        for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)                                            \
+            for (size_t n = 0; n <= MAX_N; n += n < 70 ? 1 : 97) {                                                     \
+                float from = (float)parameters[p][0], to = (float)parameters[p][1];                                    \
+                struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : NAN, from};         \
+                type *a = guarded(n * sizeof *a), *b = guarded(n * sizeof *b);                                         \
+                scalar->slot(a, raw, n, &rule);                                                                        \
+                other->slot(b, raw, n, &rule);                                                                         \
+                assert_memory_equal(a, b, n * sizeof *a);                                                              \
+                release(a, n * sizeof *a);                                                                             \
+                release(b, n * sizeof *b);                                                                             \
+            }                                                                                                          \
+    }
+DEFINE_COMPARE_UNIFORM(compare_uniform_f32, float, uniform_f32)
+DEFINE_COMPARE_UNIFORM(compare_uniform_bf16, uint16_t, uniform_bf16)
+DEFINE_COMPARE_UNIFORM(compare_uniform_f16, uint16_t, uniform_f16)
+
+static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    uint32_t raw[2 * MAX_N];
+    random_words(raw, 2 * MAX_N, 3);
+    plant_edges(raw, 2 * MAX_N);
+    for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)
+        for (size_t n = 0; n <= MAX_N; n += n < 140 ? 1 : 97) {
+            double from = parameters[p][0], to = parameters[p][1];
+            struct fanin_uniform_f64 rule = {from, to - from, p % 2 ? to : NAN, from};
+            double *a = guarded(n * 8), *b = guarded(n * 8);
+            scalar->uniform_f64(a, raw, n, &rule);
+            other->uniform_f64(b, raw, n, &rule);
+            assert_memory_equal(a, b, n * 8);
+            release(a, n * 8);
+            release(b, n * 8);
+        }
+}
+
+#define DEFINE_COMPARE_NORMAL(name, type, slot, words)                                                                 \
+    static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
+    {                                                                                                                  \
+        static uint32_t raw[MAX_WORDS];                                                                                \
+        random_words(raw, MAX_WORDS, 4);                                                                               \
+        plant_edges(raw, MAX_WORDS);                                                                                   \
+        for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)                                            \
+            for (size_t blocks = 0; blocks <= MAX_WORDS / (16 * (words)); blocks++) {                                  \
+                size_t nbytes = blocks * FANIN_NORMAL_BLOCK * sizeof(type);                                            \
+                type *a = guarded(nbytes), *b = guarded(nbytes);                                                       \
+                scalar->slot(a, raw, blocks, (type##_parameter)parameters[p][0], (type##_parameter)parameters[p][1]);  \
+                other->slot(b, raw, blocks, (type##_parameter)parameters[p][0], (type##_parameter)parameters[p][1]);   \
+                assert_memory_equal(a, b, nbytes);                                                                     \
+                release(a, nbytes);                                                                                    \
+                release(b, nbytes);                                                                                    \
+            }                                                                                                          \
+    }
+typedef float float_parameter;
+typedef float uint16_t_parameter;
+typedef double double_parameter;
+DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1)
+DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1)
+DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1)
+DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2)
+
+static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    static uint32_t raw[MAX_WORDS];
+    random_words(raw, MAX_WORDS, 5);
+    plant_edges(raw, MAX_WORDS);
+    for (size_t n = 0; n <= MAX_WORDS / 4; n++)
+        for (int log1p = 0; log1p < 2; log1p++) {
+            size_t nbytes = 2 * n * sizeof(double);
+            double *a = guarded(nbytes), *b = guarded(nbytes);
+            scalar->normal_pairs(a, raw, n, log1p != 0);
+            other->normal_pairs(b, raw, n, log1p != 0);
+            assert_memory_equal(a, b, nbytes);
+            scalar->scale(a, 2 * n, 0.37, -1.1);
+            other->scale(b, 2 * n, 0.37, -1.1);
+            assert_memory_equal(a, b, nbytes);
+            release(a, nbytes);
+            release(b, nbytes);
+        }
+}
+
+#define TEST(name)                                                                                                     \
+    static void test_##name(void **state)                                                                              \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        for_each_variant(compare_##name);                                                                              \
+    }
+TEST(generate)
+TEST(temper)
+TEST(uniform_f32)
+TEST(uniform_bf16)
+TEST(uniform_f16)
+TEST(uniform_f64)
+TEST(normal_f32)
+TEST(normal_bf16)
+TEST(normal_f16)
+TEST(normal_f64)
+TEST(pairs)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_generate),     cmocka_unit_test(test_temper),      cmocka_unit_test(test_uniform_f32),
+        cmocka_unit_test(test_uniform_bf16), cmocka_unit_test(test_uniform_f16), cmocka_unit_test(test_uniform_f64),
+        cmocka_unit_test(test_normal_f32),   cmocka_unit_test(test_normal_bf16), cmocka_unit_test(test_normal_f16),
+        cmocka_unit_test(test_normal_f64),   cmocka_unit_test(test_pairs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
