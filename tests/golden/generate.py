@@ -189,6 +189,8 @@ def record_call(spec, old_trunc):
         except Exception as e:  # every class counts: torch raises half a dozen for bad arguments
             # What torch drew before it gave up is no promise of anybody's; the scenario goes on from before it.
             torch.set_rng_state(before)
+            if spec["fn"] == "eye" and "not implemented" in str(e):
+                return None  # a gap of some releases and dtypes that nobody needs to repeat
             line["error"] = "%s: %s" % (type(e).__name__, str(e).splitlines()[0] if str(e) else "")
             return line
     if value is not None:
@@ -217,6 +219,7 @@ def record(seed, calls):
     torch.manual_seed(seed)
     old_trunc = torch_version() < (2, 12)
     lines = [record_call(spec, old_trunc) for spec in calls if spec.get("dtype", "f32") in DTYPES]
+    lines = [line for line in lines if line is not None]
     return {
         "seed": str(seed),
         "torch": torch.__version__.split("+")[0],
@@ -544,15 +547,13 @@ def fixed_fills():
             for fn in ("ones", "zeros")
             for where in (dense([5]), sliced([3, 4], [2, 1], [1, 0], offset=1), dense([0, 2]), dense([]))
         ]
-        if dtype not in ("u16", "u32", "u64"):  # gaps of torch.eye that nobody needs to repeat
-            yield 0, [
-                call("eye", dtype, where)
-                for where in (
-                    dense([3, 3]), dense([2, 5]), dense([5, 2]), dense([4, 3], [1, 0]),
-                    sliced([3, 3], [2, 2], offset=1), dense([1, 1]), dense([0, 3]), dense([3, 0]),
-                    view([3, 1], [2, 9]),
-                )
-            ]
+        yield 0, [
+            call("eye", dtype, where)
+            for where in (
+                dense([3, 3]), dense([2, 5]), dense([5, 2]), dense([4, 3], [1, 0]), sliced([3, 3], [2, 2], offset=1),
+                dense([1, 1]), dense([0, 3]), dense([3, 0]), view([3, 1], [2, 9]),
+            )
+        ]
         yield 0, [
             call("dirac", dtype, where, groups=groups)
             for where, groups in (
@@ -601,9 +602,10 @@ def errors():
             )
         for mean, std, a, b in (
             (0.0, -1.0, -2.0, 2.0), (NAN, 1.0, -2.0, 2.0), (0.0, NAN, -2.0, 2.0), (0.0, INF, -2.0, 2.0),
-            (0.0, 1e-3, 1.0, 2.0), (0.0, -0.5, 0.0, 0.1),
+            (0.0, -0.5, 0.0, 0.1), (0.0, 1e-3, 1.0, 2.0),
         ):
-            yield alone(call("trunc_normal", dtype, dense([17]), refused=True, mean=mean, std=std, a=a, b=b))
+            refused = std != 1e-3 or torch_version() >= (2, 12)  # so far out, rejection never ends; older torch clamps
+            yield alone(call("trunc_normal", dtype, dense([17]), refused=refused, mean=mean, std=std, a=a, b=b))
         yield alone(
             call("orthogonal", dtype, dense([4]), gain=1.0),
             call("orthogonal", dtype, dense([]), gain=1.0),
