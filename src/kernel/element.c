@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One element of any dtype as a number, both ways: constants are written and values are shown through here.
+ * A number as one element of any dtype, as torch converts constants. The way back is fanin_dtype_value.
  */
 #include <math.h>
 #include <string.h>
@@ -173,71 +173,5 @@ uint64_t fanin_element_encode(fanin_dtype dtype, double value)
         return value != 0;
     default:
         return value < 0 ? (uint64_t)(int64_t)value : (uint64_t)value;
-    }
-}
-
-static double decode_small(const struct small_float *format, unsigned bits)
-{
-    unsigned magnitude = bits & (format->sign - 1u);
-    unsigned exponent = magnitude >> format->mantissa_nbits,
-             mantissa = magnitude & ((1u << format->mantissa_nbits) - 1);
-    bool negative = (bits & format->sign) != 0;
-    double value;
-    if (format->nan == format->sign && bits == format->nan)
-        return NAN;
-    if (exponent > 0)
-        mantissa += 1u << format->mantissa_nbits;
-    else
-        exponent = 1;
-    value = ldexp(mantissa, (int)exponent - format->bias - format->mantissa_nbits);
-    if (value > format->max)
-        value = format->infinity != 0 && magnitude == format->infinity ? INFINITY : NAN;
-    return negative ? -value : value;
-}
-
-/* `nbits` bits that begin at bit `at`, from the low bits up */
-static uint64_t load_bits(const uint8_t *data, uint64_t at, unsigned nbits)
-{
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < nbits; i++)
-        bits |= (uint64_t)(data[(at + i) / 8] >> ((at + i) % 8) & 1) << i;
-    return bits;
-}
-
-double fanin_dtype_value(fanin_dtype dtype, const void *data, uint64_t i)
-{
-    const struct small_float *small = find_small(dtype);
-    const unsigned nbits = fanin_dtype_nbits(dtype);
-    uint64_t bits = 0;
-    if (nbits == 0)
-        return NAN;
-    if (nbits % 8 != 0)
-        bits = load_bits(data, i * nbits, nbits);
-    else
-        memcpy(&bits, (const char *)data + i * (nbits / 8), nbits / 8);
-    if (small != NULL)
-        return decode_small(small, (unsigned)bits);
-    switch (dtype) {
-    case FANIN_F64:
-        return fanin_f64_from_bits(bits);
-    case FANIN_F32:
-    case FANIN_C64:
-        return fanin_f32_from_bits((uint32_t)bits);
-    case FANIN_BF16:
-        return fanin_f32_from_bf16((uint16_t)bits);
-    case FANIN_F16:
-        return fanin_f32_from_f16((uint16_t)bits);
-    case FANIN_F8_E8M0:
-        return bits == 0xff ? NAN : ldexp(1, (int)bits - 127);
-    case FANIN_I8:
-        return (int8_t)bits;
-    case FANIN_I16:
-        return (int16_t)bits;
-    case FANIN_I32:
-        return (int32_t)bits;
-    case FANIN_I64:
-        return (double)(int64_t)bits;
-    default:
-        return (double)bits;
     }
 }

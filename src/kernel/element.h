@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One element of any dtype as a number. Its reading is public: fanin_dtype_value in fanin/dtype.h.
+ * A number as one element of any dtype. The way back is public: fanin_dtype_value in fanin/dtype.h.
  */
 #ifndef FANIN_KERNEL_ELEMENT_H
 #define FANIN_KERNEL_ELEMENT_H

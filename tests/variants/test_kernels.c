@@ -115,8 +115,8 @@ static void compare_temper(const struct fanin_kernel *scalar, const struct fanin
 }
 
 static const double parameters[][2] = {
-    {0, 1}, {-0.3, 0.7}, {1, 1.0001}, {-1e30, 1e30}, {0, 1e-40}, {3, 3}, {-2, -1.9}, {0, 3e38}, {-1e-45, 1e-45},
-    {0.5, INFINITY}, {NAN, 1}, {0, 0}, {1e5, 7e4}, {-0.0, 2.5e-7},
+    {0, 1},    {-0.3, 0.7},     {1, 1.0001},     {-1e30, 1e30}, {0, 1e-40}, {3, 3},     {-2, -1.9},
+    {0, 3e38}, {-1e-45, 1e-45}, {0.5, INFINITY}, {NAN, 1},      {0, 0},     {1e5, 7e4}, {-0.0, 2.5e-7},
 };
 
 #define DEFINE_COMPARE_UNIFORM(name, type, slot)                                                                       \
