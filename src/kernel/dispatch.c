@@ -20,9 +20,18 @@
 static bool always(void) { return true; }
 
 #if FANIN_HAVE_AVX2
+#include <cpuid.h>
+
+/* The builtins know which registers the system saves; F16C has no name there in older compilers. */
+static bool has_f16c(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
+
 static bool has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 #endif
 #if FANIN_HAVE_AVX512
