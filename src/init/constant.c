@@ -12,6 +12,10 @@
 
 static void set_run(void *data, uint64_t bits, int64_t n, size_t nbytes)
 {
+    if (bits == 0) { /* zeros are cheaper than any other value */
+        memset(data, 0, (size_t)n * nbytes);
+        return;
+    }
     switch (nbytes) {
     case 1:
         memset(data, (int)(bits & 0xff), (size_t)n);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "init/random.h"
+#include "rng/stream.h"
 
 /*
  * torch's switch to an algorithm on 64-bit draws. It came with 2.6, inside the profile torch-2.1; that profile keeps
@@ -32,12 +33,25 @@ fanin_status fanin_randperm(int64_t *indices, int64_t n, fanin_generator *genera
     }
     for (int64_t i = 0; i < n; i++)
         indices[i] = i;
-    for (int64_t i = 0; i < n - 1; i++) {
-        int64_t z = i + (int64_t)(fanin_generator_u32(generator) % (uint64_t)(n - i));
-        int64_t swapped = indices[i];
-        indices[i] = indices[z];
-        indices[z] = swapped;
+    fanin_stream stream;
+    fanin_stream_begin(&stream, generator);
+    for (int64_t i = 0; i < n - 1;) {
+        enum { RUN = 512 };
+        const uint32_t *raw;
+        uint32_t words[RUN];
+        int64_t left = n - 1 - i;
+        size_t taken = fanin_stream_take(&stream, (size_t)(left < RUN ? left : RUN), 1, &raw);
+        stream.kernel->mt_temper(words, raw, taken);
+        for (size_t k = 0; k < taken; k++, i++) {
+            /* 32-bit division is the faster one; a range of 2^32 and more leaves the word as it is */
+            uint64_t range = (uint64_t)(n - i);
+            int64_t z = i + (int64_t)(range > UINT32_MAX ? words[k] : words[k] % (uint32_t)range);
+            int64_t swapped = indices[i];
+            indices[i] = indices[z];
+            indices[z] = swapped;
+        }
     }
+    fanin_stream_end(&stream);
     return FANIN_OK;
 }
 

@@ -191,15 +191,37 @@ void fanin_walk_logical(const fanin_tensor *tensor, fanin_walk *walk)
     walk_merge(walk);
 }
 
-/* Copies `count` elements between a line of the tensor and contiguous memory. */
-static void copy_line(char *line, int64_t stride, char *flat, int64_t count, size_t nbytes, bool to_tensor)
+/* Copies `count` elements between a line of the tensor and contiguous memory. The loops differ in the type only. */
+#define COPY_LINE(type)                                                                                                \
+    do {                                                                                                               \
+        type *at = (type *)line, *packed = (type *)flat;                                                               \
+        if (to_tensor)                                                                                                 \
+            for (int64_t i = 0; i < count; i++)                                                                        \
+                at[i * stride] = packed[i];                                                                            \
+        else                                                                                                           \
+            for (int64_t i = 0; i < count; i++)                                                                        \
+                packed[i] = at[i * stride];                                                                            \
+    } while (0)
+
+static void copy_line(void *line, int64_t stride, void *flat, int64_t count, size_t nbytes, bool to_tensor)
 {
-    for (int64_t i = 0; i < count; i++) {
-        char *element = line + i * stride * (int64_t)nbytes;
-        if (to_tensor)
-            memcpy(element, flat + (size_t)i * nbytes, nbytes);
-        else
-            memcpy(flat + (size_t)i * nbytes, element, nbytes);
+    if (stride == 1) {
+        memcpy(to_tensor ? line : flat, to_tensor ? flat : line, (size_t)count * nbytes);
+        return;
+    }
+    switch (nbytes) {
+    case 1:
+        COPY_LINE(uint8_t);
+        break;
+    case 2:
+        COPY_LINE(uint16_t);
+        break;
+    case 4:
+        COPY_LINE(uint32_t);
+        break;
+    default:
+        COPY_LINE(uint64_t);
+        break;
     }
 }
 
