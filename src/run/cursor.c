@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting the generator where an op begins: from where it stands, from the seed, or from a snapshot.
+ */
+#include "run/cursor.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "fanin/fill.h"
+
+fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error)
+{
+    memset(cursor, 0, sizeof *cursor);
+    cursor->plan = plan;
+    cursor->seed = fanin_generator_create(fanin_plan_profile(plan), seed);
+    cursor->generator = cursor->seed;
+    cursor->cached_at = FANIN_NO_POSITION;
+    size_t nops = fanin_plan_op_count(plan);
+    for (size_t i = 0; i < nops; i++)
+        cursor->ndependent += fanin_plan_op_at(plan, i)->data_dependent;
+    if (cursor->ndependent == 0)
+        return FANIN_OK;
+    cursor->dependent = fanin_allocate(cursor->ndependent, sizeof *cursor->dependent);
+    cursor->snapshots = fanin_allocate(cursor->ndependent, sizeof *cursor->snapshots);
+    if (cursor->dependent == NULL || cursor->snapshots == NULL) {
+        fanin_cursor_end(cursor);
+        return fanin_fail_memory(error, cursor->ndependent * sizeof *cursor->snapshots);
+    }
+    for (size_t i = 0, n = 0; i < nops; i++)
+        if (fanin_plan_op_at(plan, i)->data_dependent)
+            cursor->dependent[n++] = i;
+    return FANIN_OK;
+}
+
+void fanin_cursor_end(fanin_cursor *cursor)
+{
+    fanin_free(cursor->dependent);
+    fanin_free(cursor->snapshots);
+    cursor->dependent = NULL;
+    cursor->snapshots = NULL;
+}
+
+/* Where the k-th data-dependent op ends, taken as one round. */
+static uint64_t end_of_barrier(const fanin_cursor *cursor, size_t k)
+{
+    const fanin_plan_op *op = fanin_plan_op_at(cursor->plan, cursor->dependent[k]);
+    return op->at + op->ndraws;
+}
+
+/* The generator at a position, without regard to a cached normal. The snapshots up to `barriers` are there. */
+static fanin_generator generator_at(const fanin_cursor *cursor, uint64_t at, size_t barriers)
+{
+    fanin_generator generator;
+    uint64_t from;
+    if (cursor->barriers == barriers && cursor->position <= at) {
+        generator = cursor->generator;
+        from = cursor->position;
+    } else if (barriers > 0) {
+        generator = cursor->snapshots[barriers - 1];
+        from = end_of_barrier(cursor, barriers - 1);
+    } else {
+        generator = cursor->seed;
+        from = 0;
+    }
+    fanin_generator_skip(&generator, at - from);
+    return generator;
+}
+
+/* An op that neither takes the scalar path of normal_ nor leaves a snapshot does not look at the cache. */
+static bool looks_at_cache(const fanin_plan_op *op, fanin_profile profile)
+{
+    fanin_fill_stream stream = {0};
+    return op->data_dependent ||
+           (fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL) == FANIN_OK && stream.scalar);
+}
+
+/* The second normal of the pair drawn at `at` becomes the cached one: one normal is taken there, the other stays. */
+static fanin_status restore_cache(fanin_cursor *cursor, uint64_t at, size_t barriers, fanin_error *error)
+{
+    while (barriers > 0 && end_of_barrier(cursor, barriers - 1) > at)
+        barriers--;
+    fanin_generator pair = generator_at(cursor, at, barriers);
+    pair.has_next_normal = false;
+    double first;
+    fanin_tensor one = fanin_tensor_1d(&first, FANIN_F64, 1);
+    fanin_status status = fanin_normal(&one, 0, 1, &pair, error);
+    cursor->generator.has_next_normal = pair.has_next_normal;
+    cursor->generator.next_normal = pair.next_normal;
+    return status;
+}
+
+static fanin_status place(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
+{
+    bool has_normal = cursor->generator.has_next_normal;
+    double normal = cursor->generator.next_normal;
+    fanin_generator generator = generator_at(cursor, op->at, op->barriers);
+    fanin_status status = FANIN_OK;
+    if (!looks_at_cache(op, generator.profile)) {
+        cursor->cached_at = FANIN_NO_POSITION;
+    } else if (op->cached_at == FANIN_NO_POSITION) {
+        generator.has_next_normal = false;
+        cursor->cached_at = FANIN_NO_POSITION;
+    } else if (op->cached_at == FANIN_CACHED_AT_BARRIER) {
+        const fanin_generator *snapshot = op->barriers > 0 ? &cursor->snapshots[op->barriers - 1] : &cursor->seed;
+        generator.has_next_normal = snapshot->has_next_normal;
+        generator.next_normal = snapshot->next_normal;
+        cursor->cached_at = FANIN_NO_POSITION;
+    } else if (has_normal && cursor->cached_at == op->cached_at) {
+        generator.has_next_normal = true;
+        generator.next_normal = normal;
+    } else {
+        status = restore_cache(cursor, op->cached_at, op->barriers, error);
+        generator.has_next_normal = cursor->generator.has_next_normal;
+        generator.next_normal = cursor->generator.next_normal;
+        cursor->cached_at = op->cached_at;
+    }
+    cursor->generator = generator;
+    cursor->position = op->at;
+    cursor->barriers = op->barriers;
+    return status;
+}
+
+/* Runs the next data-dependent op for its draws alone. */
+static fanin_status run_dependent(fanin_cursor *cursor, fanin_error *error)
+{
+    const fanin_plan_op *op = fanin_plan_op_at(cursor->plan, cursor->dependent[cursor->nsnapshots]);
+    fanin_tensor view = op->view;
+    uint64_t span = 1; /* elements from the first of the view to the last; a few too many if it is empty */
+    for (int32_t d = 0; d < view.ndim; d++)
+        if (view.shape[d] > 0)
+            span += (uint64_t)(view.shape[d] - 1) * (uint64_t)view.strides[d];
+    size_t element = fanin_dtype_nbits(view.dtype) / 8; /* only the wide types are drawn */
+    view.data = fanin_allocate(span, element);
+    if (view.data == NULL)
+        return fanin_fail_memory(error, span * element);
+    fanin_status status = place(cursor, op, error);
+    if (status == FANIN_OK)
+        status = fanin_fill_run(&op->fill, &view, &cursor->generator, error);
+    if (status == FANIN_OK)
+        fanin_cursor_passed(cursor, op);
+    fanin_free(view.data);
+    return status;
+}
+
+fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
+{
+    if (op->barriers > cursor->ndependent)
+        return fanin_fail(error, FANIN_ERROR_FORMAT,
+                          "the plan has an op behind %zu data-dependent ops, but only %zu such", op->barriers,
+                          cursor->ndependent);
+    while (cursor->nsnapshots < op->barriers)
+        FANIN_TRY(run_dependent(cursor, error));
+    return place(cursor, op, error);
+}
+
+void fanin_cursor_passed(fanin_cursor *cursor, const fanin_plan_op *op)
+{
+    cursor->position = op->at + op->ndraws;
+    if (op->data_dependent) {
+        cursor->barriers = op->barriers + 1;
+        cursor->cached_at = FANIN_NO_POSITION;
+        if (cursor->nsnapshots == op->barriers)
+            cursor->snapshots[cursor->nsnapshots++] = cursor->generator;
+    } else if (op->ndraws > 0 && looks_at_cache(op, cursor->generator.profile)) {
+        /* a fill of normals alone ends with its last pair, which took four draws */
+        bool known = op->fill.kind == FANIN_FILL_NORMAL && cursor->generator.has_next_normal;
+        cursor->cached_at = known ? cursor->position - 4 : FANIN_NO_POSITION;
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The generator of a run, put where an op of the plan begins: anywhere in the stream, in any order. Only behind ops
+ * whose number of draws depends on their data the positions are not arithmetic; there the cursor keeps snapshots.
+ */
+#ifndef FANIN_RUN_CURSOR_H
+#define FANIN_RUN_CURSOR_H
+
+#include "fanin/plan.h"
+
+typedef struct fanin_cursor {
+    const fanin_plan *plan;
+    fanin_generator seed;
+    fanin_generator generator; /* what ops draw from */
+    uint64_t position;         /* of `generator`, counted as fanin_plan_op.at */
+    size_t barriers;           /* data-dependent ops before it */
+    uint64_t cached_at;        /* of the pair its cached normal is from; FANIN_NO_POSITION: not known */
+    size_t *dependent;         /* the data-dependent ops of the plan, in order */
+    size_t ndependent;
+    fanin_generator *snapshots; /* [k]: after the k-th of them; the first nsnapshots are made */
+    size_t nsnapshots;
+} fanin_cursor;
+
+fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error);
+void fanin_cursor_end(fanin_cursor *cursor);
+
+/* cursor->generator becomes what the op draws from. Data-dependent ops before it that were not run yet are run. */
+fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error);
+/* To be called when the op has drawn all it draws. */
+void fanin_cursor_passed(fanin_cursor *cursor, const fanin_plan_op *op);
+
+#endif
