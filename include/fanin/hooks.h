@@ -49,6 +49,7 @@ typedef struct fanin_io {
     int (*sync_directory)(void *user, const char *path);
     int (*stat)(void *user, const char *path, fanin_file_info *info);
     int (*fstat)(void *user, int fd, fanin_file_info *info);
+    int (*lock)(void *user, int fd); /* flock(LOCK_EX | LOCK_NB), on folders too; -EWOULDBLOCK: another holds it */
     void *user;
 } fanin_io;
 

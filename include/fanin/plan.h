@@ -31,7 +31,8 @@ typedef struct fanin_plan_tensor {
     const char *tied_to; /* NULL, or the name it shares its storage with: such a name is not written to files */
 } fanin_plan_tensor;
 
-#define FANIN_NO_POSITION UINT64_MAX
+#define FANIN_NO_POSITION       UINT64_MAX
+#define FANIN_CACHED_AT_BARRIER (UINT64_MAX - 1) /* whatever normal the last data-dependent op left */
 
 /*
  * One fill. `view` is the part of the tensor it writes (data NULL), `offset` the element where the view begins.
