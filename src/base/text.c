@@ -95,6 +95,59 @@ void fanin_text_release(fanin_text *text)
     *text = (fanin_text){0};
 }
 
+/* -- Characters -----------------------------------------------------------------------------------------------------*/
+
+/* What the second byte may be excludes overlong forms, surrogates and all beyond U+10FFFF (Unicode, table 3-7). */
+size_t fanin_utf8_length(const char *text, size_t nbytes)
+{
+    if (nbytes == 0)
+        return 0;
+    unsigned char lead = (unsigned char)text[0];
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (nbytes < length || (unsigned char)text[1] < low || (unsigned char)text[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+const char *fanin_show(const char *text, size_t nbytes, char shown[FANIN_SHOW_NBYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    const size_t room = FANIN_SHOW_NBYTES - sizeof "...";
+    size_t at = 0;
+    for (size_t i = 0; i < nbytes;) {
+        unsigned char c = (unsigned char)text[i];
+        size_t length = fanin_utf8_length(text + i, nbytes - i);
+        bool is_control = c < 0x20 || c == 0x7f || (c == 0xc2 && length == 2 && (unsigned char)text[i + 1] < 0xa0);
+        bool is_raw = length > 0 && !is_control;
+        if (at + (is_raw ? length : 4) > room) {
+            memcpy(shown + at, "...", 3);
+            at += 3;
+            break;
+        }
+        if (is_raw) {
+            memcpy(shown + at, text + i, length);
+            at += length;
+            i += length;
+        } else {
+            const char escaped[4] = {'\\', 'x', digits[c >> 4], digits[c & 15]};
+            memcpy(shown + at, escaped, sizeof escaped);
+            at += sizeof escaped;
+            i++;
+        }
+    }
+    shown[at] = '\0';
+    return shown;
+}
+
 /* -- The nearest name -----------------------------------------------------------------------------------------------*/
 
 /* Longer names are not compared. */

@@ -21,6 +21,15 @@ void fanin_text_format(fanin_text *text, const char *format, ...) __attribute__(
 void fanin_text_json_string(fanin_text *text, const char *string, size_t nbytes);
 void fanin_text_release(fanin_text *text);
 
+/*
+ * Foreign text made fit for a message: control characters and bytes that are not UTF-8 as \xNN, cut with "..." where it
+ * is long. Returns `shown`.
+ */
+#define FANIN_SHOW_NBYTES 128
+const char *fanin_show(const char *text, size_t nbytes, char shown[FANIN_SHOW_NBYTES]);
+/* The number of bytes (1 to 4) of the UTF-8 character that text begins with; 0 if it is none. */
+size_t fanin_utf8_length(const char *text, size_t nbytes);
+
 /* Shortest decimal that reads back as the same double; no locale; "nan", "inf", "-inf". At least 32 bytes. */
 #define FANIN_NUMBER_NBYTES 32
 char *fanin_number_format(double value, char text[FANIN_NUMBER_NBYTES]);
