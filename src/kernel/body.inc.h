@@ -70,6 +70,93 @@ static void mt_temper(uint32_t *words, const uint32_t *raw, size_t n)
         words[i] = temper_one(raw[i]);
 }
 
+/* ---- jumps ---- */
+
+/* In strips whose sums stay in registers: 624 = 13 vectors of 16 lanes 3 times, of 8 lanes 6 times. */
+static void mt_add(uint32_t *sum, const uint32_t *x, const uint16_t *at, size_t n)
+{
+    enum { STRIP = 13 };
+    for (size_t j = 0; j < MT_N; j += STRIP * W) {
+        vu strip[STRIP];
+        for (size_t k = 0; k < STRIP; k++)
+            strip[k] = vu_load(sum + j + k * W);
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < STRIP; k++)
+                strip[k] = vu_xor(strip[k], vu_load(x + at[i] + j + k * W));
+        for (size_t k = 0; k < STRIP; k++)
+            vu_store(sum + j + k * W, strip[k]);
+    }
+}
+
+/* 32 bits to 64, a zero after each: squaring over GF(2) */
+static inline uint64_t spread(uint32_t half)
+{
+    uint64_t x = half;
+    x = (x | x << 16) & 0x0000ffff0000ffff;
+    x = (x | x << 8) & 0x00ff00ff00ff00ff;
+    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+    x = (x | x << 2) & 0x3333333333333333;
+    return (x | x << 1) & 0x5555555555555555;
+}
+
+/*
+ * acc ^= the 512 bits of q from bit `at` on. The sums stay in registers: a reduction that writes every shifted term
+ * would read back at other alignments what it just wrote.
+ */
+static inline void add_shifted(vq acc[8 / D], const uint64_t *q, size_t at)
+{
+    const uint64_t *from = q + at / 64;
+    unsigned bit = at % 64;
+    for (size_t k = 0; k < 8 / D; k++) {
+        vq low = vq_shr(vq_load(from + k * D), bit);
+        vq high = vq_shl(vq_shl(vq_load(from + k * D + 1), 1), 63 - bit);
+        acc[k] = vq_xor(acc[k], vq_xor(low, high));
+    }
+}
+
+/*
+ * With p(t) = t^19937 + sum of terms t^e, the square is high t^19937 + low. The quotient q is found from the top, 512
+ * bits at a time, q = high + sum of q >> (19937 - e), for which the bits needed are at least 623 above; the rest is low
+ * + sum of q << e, cut off at t^19937.
+ */
+static void mt_square(uint64_t *polynomial, unsigned shift, const uint16_t *terms, size_t nterms)
+{
+    enum { DEGREE = FANIN_JUMP_DEGREE, N = FANIN_JUMP_NWORDS, TOP = DEGREE / 64, KEPT = DEGREE % 64, SPAN = 8 };
+    uint64_t wide[2 * N + 2] = {0}, memory[N + SPAN + N + N + 2 * SPAN] = {0};
+    uint64_t *q = memory + N + SPAN; /* zeros on both sides: coefficients that are not there */
+    for (size_t i = 0; i < N; i++) {
+        wide[2 * i] = spread((uint32_t)polynomial[i]);
+        wide[2 * i + 1] = spread((uint32_t)(polynomial[i] >> 32));
+    }
+    if (shift)
+        for (size_t i = 2 * N; i-- > 0;)
+            wide[i] = wide[i] << 1 | (i > 0 ? wide[i - 1] >> 63 : 0);
+    for (size_t span = N / SPAN; span-- > 0;) {
+        vq acc[SPAN / D];
+        memset(acc, 0, sizeof acc);
+        add_shifted(acc, wide + TOP, 64 * SPAN * span + KEPT);
+        for (size_t i = nterms; i-- > 0;) {
+            size_t at = 64 * SPAN * span + DEGREE - terms[i];
+            if (at >= 64 * N)
+                break;
+            add_shifted(acc, q, at);
+        }
+        for (size_t k = 0; k < SPAN / D; k++)
+            vq_store(q + span * SPAN + k * D, acc[k]);
+    }
+    wide[TOP] &= ((uint64_t)1 << KEPT) - 1;
+    for (size_t span = 0; span < N / SPAN; span++) {
+        vq acc[SPAN / D];
+        for (size_t k = 0; k < SPAN / D; k++)
+            acc[k] = vq_load(wide + span * SPAN + k * D);
+        for (size_t i = 0; i < nterms && terms[i] < 64 * SPAN * (span + 1); i++)
+            add_shifted(acc, memory, 64 * (SPAN * span + N + SPAN) - terms[i]);
+        for (size_t k = 0; k < SPAN / D; k++)
+            vq_store(polynomial + span * SPAN + k * D, acc[k]);
+    }
+    polynomial[TOP] &= ((uint64_t)1 << KEPT) - 1;
+}
+
 /* ---- uniform ---- */
 
 static inline vf vf_same(vf a) { return a; }
@@ -306,6 +393,8 @@ const struct fanin_kernel KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .mt_generate = mt_generate,
     .mt_temper = mt_temper,
+    .mt_add = mt_add,
+    .mt_square = mt_square,
     .uniform_f32 = uniform_f32,
     .uniform_bf16 = uniform_bf16,
     .uniform_f16 = uniform_f16,

@@ -33,6 +33,9 @@ struct fanin_uniform_f64 {
     double lower;
 };
 
+/* Polynomials of degree below 19937, lowest coefficient first; the terms lie at least 623 below the degree. */
+enum { FANIN_JUMP_DEGREE = 19937, FANIN_JUMP_NWORDS = FANIN_JUMP_DEGREE / 64 + 1 };
+
 /* One normal block is 16 elements from 16 draws (f64: 32 draws). */
 enum { FANIN_NORMAL_BLOCK = 16 };
 
@@ -41,6 +44,10 @@ struct fanin_kernel {
     /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
     void (*mt_generate)(uint32_t *x, size_t nblocks);
     void (*mt_temper)(uint32_t *words, const uint32_t *raw, size_t n);
+    /* sum[j] ^= x[at[i] + j] for all i, 0 <= j < 624: what a jump adds up */
+    void (*mt_add)(uint32_t *sum, const uint32_t *x, const uint16_t *at, size_t n);
+    /* the square of a polynomial over GF(2), times t if `shift`, modulo t^19937 + the terms (src/rng/jump.c) */
+    void (*mt_square)(uint64_t *polynomial, unsigned shift, const uint16_t *terms, size_t nterms);
     void (*uniform_f32)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
     void (*uniform_bf16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
     void (*uniform_f16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);

@@ -267,10 +267,10 @@ static inline double fanin_cos(double x) { return fanin_sincos(x).cos; }
 
 /* ---- exp --------------------------------------------------------------------------------------------------------- */
 
-/* e^x. x = n ln2/128 + r; 2^(n/128) = T (1 + tail) from the table; e^r - 1 by a polynomial.
- * Error < 0.511 ulp, 0.527 in the subnormal range, where T(1 + p) is rounded on the subnormal grid (by adding 1 in
- * units of 2^-1022) before it is scaled, so that it is rounded once. Compared: 6e8 arguments. */
-static inline double fanin_exp(double x)
+/* e^(x + lo), |lo| at most some ulp of x. x = n ln2/128 + r; 2^(n/128) = T (1 + tail) from the table; e^(r + lo) - 1
+ * by a polynomial. In the subnormal range T(1 + p) is rounded on the subnormal grid (by adding 1 in units of 2^-1022)
+ * before it is scaled, so that it is rounded once. */
+static inline double fanin_exp_sum(double x, double lo)
 {
     const double *c = fanin_exp_poly;
     double ax = __builtin_fabs(x);
@@ -283,7 +283,7 @@ static inline double fanin_exp(double x)
     double g = __builtin_fma(x, 0x1.71547652b82fep7, 0x1.8p52);
     uint64_t n = fanin_f64_bits(g);
     g -= 0x1.8p52;
-    double r = __builtin_fma(g, fanin_exp_reduce[1], __builtin_fma(g, fanin_exp_reduce[0], x));
+    double r = __builtin_fma(g, fanin_exp_reduce[1], __builtin_fma(g, fanin_exp_reduce[0], x)) + lo;
     uint64_t t = fanin_exp_table[n & 127][1] + (n << 45);
     double r2 = r * r;
     double p = fanin_f64_from_bits(fanin_exp_table[n & 127][0]) + r;
@@ -302,13 +302,52 @@ static inline double fanin_exp(double x)
     double part = scale * p;
     double y = scale + part;
     if (y < 1) {
-        double lo = scale - y + part;
-        double hi = 1.0 + y;
-        lo = 1.0 - hi + y + lo;
-        y = hi + lo - 1.0;
+        double lost = scale - y + part;
+        double sum = 1.0 + y;
+        lost = 1.0 - sum + y + lost;
+        y = sum + lost - 1.0;
         y = y == 0 ? 0.0 : y; /* no -0 */
     }
     return y * 0x1p-1022;
+}
+
+/* e^x. Error < 0.511 ulp, 0.527 in the subnormal range. Compared: 6e8 arguments. */
+static inline double fanin_exp(double x) { return fanin_exp_sum(x, 0.0); }
+
+/* ---- pow(x, 2) --------------------------------------------------------------------------------------------------- */
+
+/* pow(x, 2.0), the x ** 2 of Python: e^(2 log|x|), which is not always the double nearest to x^2, as x * x is.
+ *
+ * |x| = 2^k z, z in [0x1.69555p-1, 0x1.69555p0), c from the table: log|x| = k ln2 + log c + log1p(z/c - 1) in two
+ * parts, where z/c - 1 is exact, k ln2hi + log c too (both lie on the grid of 2^-43). Each larger sum leaves its error
+ * to the lower part. Twice both parts is exact, so what the original adds for the rounding of that product is zero.
+ *
+ * Outside [2^-600, 2^600] the result is 0, inf or NaN, and so is x * x. */
+static inline double fanin_square(double x)
+{
+    const double *a = fanin_pow_log_poly;
+    double ax = __builtin_fabs(x);
+
+    if (__builtin_expect(!(ax >= 0x1p-600 && ax <= 0x1p600), 0))
+        return x * x;
+    uint64_t ix = fanin_f64_bits(ax);
+    uint64_t t = ix - 0x3fe6955500000000 + 0x3ff0000000000000; /* exponent k + 1023, never negative */
+    const double *row = fanin_pow_log_table[t >> 45 & 127];
+    double k = fanin_f64_of_u52(t >> 52, 1023.0);
+    double z = fanin_f64_from_bits(ix - (t & 0xfff0000000000000) + 0x3ff0000000000000);
+    double r = __builtin_fma(z, row[0], -1.0);
+    double w = __builtin_fma(k, 0x1.62e42fefa38p-1, row[1]);
+    double head = w + r;
+    double u = a[0] * r;
+    double u2 = r * u;
+    double hi = head + u2;
+    double p = __builtin_fma(__builtin_fma(r, a[6], a[5]), u2, __builtin_fma(a[4], r, a[3]));
+    p = __builtin_fma(u2, p, __builtin_fma(a[2], r, a[1]));
+    double lo = __builtin_fma(k, 0x1.ef35793c7673p-45, row[2]) + (w - head + r);
+    lo = lo + __builtin_fma(u, r, -u2) + (head - hi + u2);
+    lo = __builtin_fma(r * u2, p, lo);
+    double sum = hi + lo;
+    return fanin_exp_sum(2.0 * sum, 2.0 * (hi - sum + lo));
 }
 
 /* ---- erf --------------------------------------------------------------------------------------------------------- */

@@ -11,16 +11,10 @@
 #include "kernel/kernel.h"
 #include "rng/mt19937.h"
 
-enum {
-    N = FANIN_MT19937_NWORDS,
-    M = 397,
-    DEGREE = 19937,
-    NQUADS = DEGREE / 64 + 1, /* 64-bit words that hold a reduced polynomial */
-    MAX_TERMS = 160
-};
+enum { N = FANIN_MT19937_NWORDS, M = 397, DEGREE = FANIN_JUMP_DEGREE, MAX_TERMS = 160 };
 
 struct polynomial {
-    uint64_t bits[NQUADS];
+    uint64_t bits[FANIN_JUMP_NWORDS];
 };
 
 static void flip(uint64_t *bits, unsigned exponent)
@@ -51,7 +45,7 @@ static void add_product(uint64_t *bits, unsigned p, unsigned q)
 static size_t characteristic_terms(uint16_t terms[MAX_TERMS])
 {
     static const uint32_t a = 0x9908b0df;
-    uint64_t bits[NQUADS] = {0};
+    uint64_t bits[FANIN_JUMP_NWORDS] = {0};
     size_t n = 0;
     add_product(bits, 1, 31);
     for (unsigned i = 0; i < 31; i++)
@@ -65,52 +59,8 @@ static size_t characteristic_terms(uint16_t terms[MAX_TERMS])
     return n;
 }
 
-/* 32 bits to 64, a zero after each: the square of a polynomial over GF(2) */
-static uint64_t spread(uint32_t half)
-{
-    uint64_t x = half;
-    x = (x | x << 16) & 0x0000ffff0000ffff;
-    x = (x | x << 8) & 0x00ff00ff00ff00ff;
-    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
-    x = (x | x << 2) & 0x3333333333333333;
-    return (x | x << 1) & 0x5555555555555555;
-}
-
-/*
- * Square, and multiply by t if `shift`, then reduce from the top 64 bits at a time: a term lands at least 623 bits
- * lower, so a word once taken off is never written again.
- */
-static void square(struct polynomial *f, unsigned shift, const uint16_t *terms, size_t nterms)
-{
-    uint64_t wide[2 * NQUADS + 1];
-    for (size_t i = 0; i < NQUADS; i++) {
-        wide[2 * i] = spread((uint32_t)f->bits[i]);
-        wide[2 * i + 1] = spread((uint32_t)(f->bits[i] >> 32));
-    }
-    wide[2 * NQUADS] = 0;
-    if (shift)
-        for (size_t i = 2 * NQUADS; i-- > 0;)
-            wide[i] = wide[i] << 1 | (i > 0 ? wide[i - 1] >> 63 : 0);
-    for (size_t i = 2 * NQUADS; i-- > DEGREE / 64;) {
-        unsigned keep = i == DEGREE / 64 ? DEGREE % 64 : 0; /* low bits of this word that are below DEGREE */
-        uint64_t high = wide[i] >> keep << keep;
-        wide[i] ^= high;
-        if (high == 0)
-            continue;
-        for (size_t k = 0; k < nterms; k++) {
-            unsigned at = (unsigned)(64 * i) - DEGREE + terms[k] + 64; /* + 64: never negative, taken off below */
-            unsigned word = at / 64, bit = at % 64;
-            if (word > 0)
-                wide[word - 1] ^= high << bit;
-            if (bit != 0)
-                wide[word] ^= high >> (64 - bit);
-        }
-    }
-    memcpy(f->bits, wide, sizeof f->bits);
-}
-
 /* t^n mod p, by squaring from the highest bits of n; the first ones are a plain monomial */
-static void power(struct polynomial *f, uint64_t n)
+static void power(const struct fanin_kernel *kernel, struct polynomial *f, uint64_t n)
 {
     uint16_t terms[MAX_TERMS];
     size_t nterms = characteristic_terms(terms);
@@ -120,7 +70,7 @@ static void power(struct polynomial *f, uint64_t n)
     memset(f, 0, sizeof *f);
     flip(f->bits, (unsigned)(n >> shift));
     while (shift-- > 0)
-        square(f, (unsigned)(n >> shift & 1), terms, nterms);
+        kernel->mt_square(f->bits, (unsigned)(n >> shift & 1), terms, nterms);
 }
 
 void fanin_mt19937_jump(uint32_t words[N], uint64_t n)
@@ -131,17 +81,16 @@ void fanin_mt19937_jump(uint32_t words[N], uint64_t n)
     uint32_t window[2 * N + 16];
     if (n == 0)
         return;
-    power(&f, n);
+    power(kernel, &f, n);
     memcpy(window, words, N * sizeof *words);
     for (unsigned base = 0; base < DEGREE; base += N) {
         kernel->mt_generate(window, 1);
-        for (unsigned i = 0; i < N && base + i < DEGREE; i++) {
-            if (!(f.bits[(base + i) / 64] >> ((base + i) % 64) & 1))
-                continue;
-            const uint32_t *from = window + i;
-            for (unsigned j = 0; j < N; j++)
-                out[j] ^= from[j];
-        }
+        uint16_t at[N];
+        size_t nset = 0;
+        for (unsigned i = 0; i < N && base + i < DEGREE; i++)
+            if (f.bits[(base + i) / 64] >> ((base + i) % 64) & 1)
+                at[nset++] = (uint16_t)i;
+        kernel->mt_add(out, window, at, nset);
         memcpy(window, window + N, N * sizeof *words);
     }
     memcpy(words, out, sizeof out);

@@ -114,6 +114,38 @@ static void compare_temper(const struct fanin_kernel *scalar, const struct fanin
         }
 }
 
+static void compare_add(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    enum { N = FANIN_MT19937_NWORDS };
+    uint32_t x[2 * N], a[N], b[N];
+    uint16_t at[N];
+    random_words(x, 2 * N, 8);
+    for (size_t n = 0; n <= N; n += 78) {
+        random_words(a, N, n);
+        memcpy(b, a, sizeof a);
+        for (size_t i = 0; i < n; i++)
+            at[i] = (uint16_t)(x[i] % N);
+        scalar->mt_add(a, x, at, n);
+        other->mt_add(b, x, at, n);
+        assert_memory_equal(a, b, sizeof a);
+    }
+}
+
+/* Any terms that keep the promised distance will do: the reduction must only be the same. */
+static void compare_square(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    static const uint16_t terms[] = {0, 1, 31, 32, 33, 63, 64, 65, 511, 512, 623, 5000, 12345, 19313, 19314};
+    uint64_t a[FANIN_JUMP_NWORDS], b[FANIN_JUMP_NWORDS];
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        random_words((uint32_t *)a, 2 * FANIN_JUMP_NWORDS, seed);
+        a[FANIN_JUMP_NWORDS - 1] &= ((uint64_t)1 << (FANIN_JUMP_DEGREE % 64)) - 1;
+        memcpy(b, a, sizeof a);
+        scalar->mt_square(a, seed % 2, terms, sizeof terms / sizeof *terms);
+        other->mt_square(b, seed % 2, terms, sizeof terms / sizeof *terms);
+        assert_memory_equal(a, b, sizeof a);
+    }
+}
+
 static const double parameters[][2] = {
     {0, 1},    {-0.3, 0.7},     {1, 1.0001},     {-1e30, 1e30}, {0, 1e-40}, {3, 3},     {-2, -1.9},
     {0, 3e38}, {-1e-45, 1e-45}, {0.5, INFINITY}, {NAN, 1},      {0, 0},     {1e5, 7e4}, {-0.0, 2.5e-7},
@@ -212,6 +244,8 @@ static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_
     }
 TEST(generate)
 TEST(temper)
+TEST(add)
+TEST(square)
 TEST(uniform_f32)
 TEST(uniform_bf16)
 TEST(uniform_f16)
@@ -225,10 +259,11 @@ TEST(pairs)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generate),     cmocka_unit_test(test_temper),      cmocka_unit_test(test_uniform_f32),
-        cmocka_unit_test(test_uniform_bf16), cmocka_unit_test(test_uniform_f16), cmocka_unit_test(test_uniform_f64),
-        cmocka_unit_test(test_normal_f32),   cmocka_unit_test(test_normal_bf16), cmocka_unit_test(test_normal_f16),
-        cmocka_unit_test(test_normal_f64),   cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_generate),    cmocka_unit_test(test_temper),      cmocka_unit_test(test_add),
+        cmocka_unit_test(test_square),      cmocka_unit_test(test_uniform_f32), cmocka_unit_test(test_uniform_bf16),
+        cmocka_unit_test(test_uniform_f16), cmocka_unit_test(test_uniform_f64), cmocka_unit_test(test_normal_f32),
+        cmocka_unit_test(test_normal_bf16), cmocka_unit_test(test_normal_f16),  cmocka_unit_test(test_normal_f64),
+        cmocka_unit_test(test_pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,13 @@ static inline vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
 static inline vd_mask vd_eq(vd a, vd b) { return _mm256_cmp_pd(a, b, _CMP_EQ_OQ); }
 static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm256_blendv_pd(b, a, m); }
 
+typedef __m256i vq;
+static inline vq vq_load(const uint64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline void vq_store(uint64_t *p, vq a) { _mm256_storeu_si256((__m256i *)p, a); }
+static inline vq vq_xor(vq a, vq b) { return _mm256_xor_si256(a, b); }
+static inline vq vq_shl(vq a, unsigned n) { return _mm256_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
+static inline vq vq_shr(vq a, unsigned n) { return _mm256_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
 {
     (void)j;

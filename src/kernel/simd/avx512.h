@@ -81,6 +81,13 @@ static inline vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
 static inline vd_mask vd_eq(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
 static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm512_mask_blend_pd(m, b, a); }
 
+typedef __m512i vq;
+static inline vq vq_load(const uint64_t *p) { return _mm512_loadu_si512(p); }
+static inline void vq_store(uint64_t *p, vq a) { _mm512_storeu_si512(p, a); }
+static inline vq vq_xor(vq a, vq b) { return _mm512_xor_si512(a, b); }
+static inline vq vq_shl(vq a, unsigned n) { return _mm512_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
+static inline vq vq_shr(vq a, unsigned n) { return _mm512_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+
 /* Two normal blocks at once: the first halves of both make one vector, the second halves the other. */
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
 {

@@ -65,6 +65,14 @@ static inline vd vd_fma(vd a, vd b, vd c) { return __builtin_fma(a, b, c); }
 static inline vd_mask vd_eq(vd a, vd b) { return a == b; }
 static inline vd vd_select(vd_mask m, vd a, vd b) { return m ? a : b; }
 
+/* 64-bit words, D lanes; shifts by a count that all lanes share, 0 to 63 */
+typedef uint64_t vq;
+static inline vq vq_load(const uint64_t *p) { return *p; }
+static inline void vq_store(uint64_t *p, vq a) { *p = a; }
+static inline vq vq_xor(vq a, vq b) { return a ^ b; }
+static inline vq vq_shl(vq a, unsigned n) { return a << n; }
+static inline vq vq_shr(vq a, unsigned n) { return a >> n; }
+
 /* Lanes of first and second halves of normal blocks: W <= 8 takes lane j of one block. */
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
 {
