@@ -135,14 +135,16 @@ static fanin_status apply_sqrt(const struct reader *r, const char *at, const dou
 
 static fanin_status apply_pow(const struct reader *r, const char *at, const double *x, double *value)
 {
-    double n = x[1];
-    if (n == 0.5)
-        return apply_sqrt(r, at, x, value);
-    if (n != floor(n))
-        return refuse(r, at, "the exponent of pow must be a whole number or 0.5; for others combine sqrt and pow");
+    double n = x[1], whole = floor(fabs(n));
+    double root = 1;
+    if (fabs(n) != whole) {
+        if (fabs(n) != whole + 0.5)
+            return refuse(r, at, "the exponent of pow must be a multiple of 0.5; for others combine sqrt and pow");
+        FANIN_TRY(apply_sqrt(r, at, x, &root));
+    }
     if (n < 0 && x[0] == 0)
         return refuse(r, at, "zero to a negative power divides by zero");
-    *value = power(x[0], fabs(n));
+    *value = power(x[0], whole) * root;
     FANIN_TRY(check_finite(r, at, *value));
     if (n < 0)
         *value = 1 / *value;

@@ -13,7 +13,7 @@ typedef bool (*fanin_lookup)(void *user, const char *name, size_t nbytes, double
 /*
  * Errors name the text, the character where it went wrong, and for an unknown variable those that exist if `known`
  * (a comma-separated list, may be NULL) says. Division by zero and results that are not finite are errors. pow takes a
- * whole exponent or 0.5, computed by multiplication and sqrt, so that the bits are the same everywhere.
+ * multiple of 0.5 as exponent, by multiplication and sqrt, so that the bits are the same everywhere.
  */
 fanin_status fanin_expression_evaluate(const char *text, size_t nbytes, fanin_lookup lookup, void *user,
                                        const char *known, double *value, fanin_error *error);
