@@ -44,7 +44,13 @@ FANIN_API void fanin_model_free(fanin_model *model);
 
 FANIN_API size_t fanin_model_tensor_count(const fanin_model *model);
 FANIN_API const fanin_model_tensor *fanin_model_tensor_at(const fanin_model *model, size_t i);
-/* "gpt2", "llama" ... when it came from a config.json, else NULL. */
+/* Families of config.json that are expanded: "gpt2", "llama" ... for i < fanin_family_count(). */
+FANIN_API size_t fanin_family_count(void);
+FANIN_API const char *fanin_family_name(size_t i);
+/*
+ * "gpt2", "llama" ... when it came from a config.json, else NULL. Such a model has transformers' names, shapes and
+ * distributions, not its bits: the order in which transformers draws changes with its releases.
+ */
 FANIN_API const char *fanin_model_family(const fanin_model *model);
 /* The config.json it came from with its dtype set to `dtype`; NULL if it came from none. Release with fanin_release. */
 FANIN_API fanin_status fanin_model_config(const fanin_model *model, fanin_dtype dtype, char **text, fanin_error *error);

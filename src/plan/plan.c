@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plans as a whole: what they say of themselves, and how they grow while they are made.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "plan/plan_data.h"
+
+void fanin_plan_free(fanin_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    fanin_names_end(&plan->names);
+    fanin_arena_release(&plan->arena);
+    fanin_free(plan->storages);
+    fanin_free(plan->tensors);
+    fanin_free(plan->storage_of);
+    fanin_free(plan->ops);
+    fanin_free(plan->op_storages);
+    fanin_free(plan->warnings);
+    fanin_free(plan);
+}
+
+fanin_profile fanin_plan_profile(const fanin_plan *plan)
+{
+    return plan->profile;
+}
+size_t fanin_plan_tensor_count(const fanin_plan *plan)
+{
+    return plan->ntensors;
+}
+size_t fanin_plan_op_count(const fanin_plan *plan)
+{
+    return plan->nops;
+}
+uint64_t fanin_plan_ndraws(const fanin_plan *plan)
+{
+    return plan->ndraws;
+}
+size_t fanin_plan_warning_count(const fanin_plan *plan)
+{
+    return plan->nwarnings;
+}
+
+const fanin_plan_tensor *fanin_plan_tensor_at(const fanin_plan *plan, size_t i)
+{
+    return i < plan->ntensors ? &plan->tensors[i] : NULL;
+}
+
+const fanin_plan_op *fanin_plan_op_at(const fanin_plan *plan, size_t i)
+{
+    return i < plan->nops ? &plan->ops[i] : NULL;
+}
+
+const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i)
+{
+    return i < plan->nwarnings ? plan->warnings[i] : NULL;
+}
+
+size_t fanin_plan_tensor_find(const fanin_plan *plan, const char *name)
+{
+    return fanin_names_find(&plan->names, name);
+}
+
+fanin_status fanin_plan_index_names(fanin_plan *plan, fanin_error *error)
+{
+    FANIN_TRY(fanin_names_begin(&plan->names, plan->ntensors, error));
+    for (size_t i = 0; i < plan->ntensors; i++)
+        plan->names.entries[i] = (fanin_name_entry){plan->tensors[i].name, i};
+    FANIN_TRY(fanin_names_sort(&plan->names, error));
+    size_t twin = fanin_names_twin(&plan->names);
+    if (twin != SIZE_MAX)
+        return fanin_fail(error, FANIN_ERROR_FORMAT, "there are two tensors \"%.200s\"", plan->tensors[twin].name);
+    return FANIN_OK;
+}
+
+fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error)
+{
+    if (plan->nops == plan->ops_capacity) {
+        size_t capacity = plan->ops_capacity < 16 ? 16 : 2 * plan->ops_capacity;
+        fanin_plan_op *ops = fanin_reallocate(plan->ops, plan->nops, capacity, sizeof *ops);
+        plan->ops = ops != NULL ? ops : plan->ops;
+        size_t *storages =
+            ops != NULL ? fanin_reallocate(plan->op_storages, plan->nops, capacity, sizeof *storages) : NULL;
+        plan->op_storages = storages != NULL ? storages : plan->op_storages;
+        if (storages == NULL)
+            return fanin_fail_memory(error, (uint64_t)capacity * sizeof *ops);
+        plan->ops_capacity = capacity;
+    }
+    plan->op_storages[plan->nops] = storage;
+    plan->ops[plan->nops++] = *op;
+    return FANIN_OK;
+}
+
+fanin_status fanin_plan_warn(fanin_plan *plan, fanin_error *error, const char *format, ...)
+{
+    char sentence[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    size_t nbytes = n < 0 ? 0 : (size_t)n < sizeof sentence ? (size_t)n : sizeof sentence - 1;
+    if (plan->nwarnings == plan->warnings_capacity) {
+        size_t capacity = plan->warnings_capacity < 8 ? 8 : 2 * plan->warnings_capacity;
+        const char **warnings = fanin_reallocate(plan->warnings, plan->nwarnings, capacity, sizeof *warnings);
+        if (warnings == NULL)
+            return fanin_fail_memory(error, (uint64_t)capacity * sizeof *warnings);
+        plan->warnings = warnings;
+        plan->warnings_capacity = capacity;
+    }
+    char *kept = fanin_arena_text(&plan->arena, sentence, nbytes);
+    if (kept == NULL)
+        return fanin_fail_memory(error, nbytes);
+    plan->warnings[plan->nwarnings++] = kept;
+    return FANIN_OK;
+}
+
+fanin_status fanin_plan_warn_of_family(fanin_plan *plan, fanin_error *error)
+{
+    if (plan->family == NULL)
+        return FANIN_OK;
+    return fanin_plan_warn(plan, error,
+                           "%s: the weights have transformers' distributions, not its bits: its order of draws changes "
+                           "with its releases.",
+                           plan->family);
+}

@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a model and rules to a plan: which rule each tensor gets, the fills that the rules come to, and the order in
+ * which they draw.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "model/model_data.h"
+#include "plan/plan_data.h"
+
+/* Names looked at for a suggestion: enough for one, few enough for any model. */
+#define MAX_CANDIDATES 1000
+
+/* A rule at work. */
+struct active {
+    const fanin_rule *rule;
+    bool from_model;
+    fanin_call call;
+    const char *text;     /* the call, for explanations; NULL for torch_default */
+    const char *where;    /* without the folder, which is the machine's */
+    size_t nmatched;      /* tensors */
+    size_t napplied;      /* tensors, or parts of them */
+    const char *tie;      /* a tied name it matches */
+    const char *taken_by; /* the place of a rule that took what it matches */
+    bool taken_by_other;  /* ... and that stands in another list */
+};
+
+struct row_claim {
+    int64_t row;
+    struct active *active;
+    struct row_claim *next;
+};
+
+/* What the rules say of one tensor. */
+struct claims {
+    const char *gates;
+    size_t ngates;
+    struct active *base;    /* the whole of it, or all gates that are left */
+    struct active **gate;   /* of each gate; NULL if there are none */
+    struct row_claim *rows; /* in the order of the rules */
+};
+
+struct builder {
+    fanin_plan *plan;
+    const fanin_model *model;
+    fanin_dtype dtype;
+    struct active *active;
+    size_t nactive;
+    struct claims *claims; /* of each entry of the model */
+    fanin_arena scratch;   /* what claims point to */
+    fanin_position position;
+    fanin_error *error;
+};
+
+static const char *without_folder(const char *place)
+{
+    const char *slash = strrchr(place, '/');
+    return slash != NULL ? slash + 1 : place;
+}
+
+/* ---- rules ---- */
+
+static fanin_status keep(struct builder *b, const char *text, const char **kept)
+{
+    *kept = fanin_arena_text(&b->plan->arena, text, strlen(text));
+    return *kept != NULL ? FANIN_OK : fanin_fail_memory(b->error, strlen(text) + 1);
+}
+
+static fanin_status activate(struct builder *b, const fanin_rules *rules, bool from_model, fanin_scope *scope)
+{
+    char text[512];
+    const fanin_scope *closed = NULL;
+    for (size_t i = 0; i < rules->count; i++) {
+        struct active *active = &b->active[b->nactive++];
+        *active = (struct active){.rule = &rules->items[i], .from_model = from_model};
+        FANIN_TRY(keep(b, without_folder(active->rule->where), &active->where));
+        if (active->rule->torch_default)
+            continue;
+        if (closed != active->rule->scope) {
+            closed = active->rule->scope;
+            *scope = *closed;
+            FANIN_TRY(fanin_scope_close(scope, b->model, b->error));
+        }
+        FANIN_TRY(fanin_rule_call(active->rule, scope, &active->call, b->error));
+        fanin_call_format(&active->call, text, sizeof text);
+        FANIN_TRY(keep(b, text, &active->text));
+    }
+    return FANIN_OK;
+}
+
+static fanin_status activate_all(struct builder *b, const fanin_recipe *recipe)
+{
+    size_t count = b->model->rules.count + (recipe != NULL ? recipe->rules.count : 0);
+    b->active = fanin_allocate_zeroed(count, sizeof *b->active);
+    fanin_scope *scope = fanin_allocate_zeroed(1, sizeof *scope);
+    fanin_status status = b->active == NULL || scope == NULL
+                              ? fanin_fail_memory(b->error, (uint64_t)count * sizeof *b->active + sizeof *scope)
+                              : FANIN_OK;
+    if (status == FANIN_OK && recipe != NULL)
+        status = activate(b, &recipe->rules, false, scope);
+    if (status == FANIN_OK)
+        status = activate(b, &b->model->rules, true, scope);
+    fanin_free(scope);
+    return status;
+}
+
+/* ---- which rule for which tensor ---- */
+
+static bool is_claimed(const struct claims *claims)
+{
+    size_t n = 0;
+    while (n < claims->ngates && claims->gate[n] != NULL)
+        n++;
+    return claims->base != NULL || (claims->ngates > 0 && n == claims->ngates);
+}
+
+static fanin_status set_gates(struct builder *b, const char *gates, struct claims *claims)
+{
+    if (claims->gates != NULL)
+        return FANIN_OK;
+    claims->gates = gates;
+    claims->ngates = fanin_gate_count(gates);
+    claims->gate = fanin_arena_allocate(&b->scratch, claims->ngates, sizeof(struct active *));
+    return claims->gate != NULL ? FANIN_OK : fanin_fail_memory(b->error, claims->ngates * sizeof(struct active *));
+}
+
+/* A rule's own names for the blocks of dimension 0. */
+static fanin_status name_gates(struct builder *b, const fanin_rule *rule, const fanin_model_tensor *tensor,
+                               struct claims *claims)
+{
+    if (rule->gates == NULL)
+        return FANIN_OK;
+    size_t n = fanin_gate_count(rule->gates);
+    if (claims->gates != NULL && strcmp(claims->gates, rule->gates) != 0)
+        return fanin_fail(b->error, FANIN_ERROR_FORMAT, "%s: tensor \"%.200s\" has the gates %s already, not %s",
+                          rule->where, tensor->name, claims->gates, rule->gates);
+    if (tensor->ndim < 1 || tensor->shape[0] % (int64_t)n != 0)
+        return fanin_fail(b->error, FANIN_ERROR_FORMAT,
+                          "%s: %zu gates do not divide dimension 0 of tensor \"%.200s\" into equal blocks", rule->where,
+                          n, tensor->name);
+    return set_gates(b, rule->gates, claims);
+}
+
+static fanin_status claim_row(struct builder *b, struct active *active, const fanin_model_tensor *tensor,
+                              struct claims *claims)
+{
+    const fanin_rule *rule = active->rule;
+    int64_t nrows = tensor->ndim > 0 ? tensor->shape[0] : 0;
+    int64_t row = rule->row < 0 ? rule->row + nrows : rule->row;
+    if (row < 0 || row >= nrows)
+        return fanin_fail(b->error, FANIN_ERROR_FORMAT, "%s: tensor \"%.200s\" has no row %lld, only %lld", rule->where,
+                          tensor->name, (long long)rule->row, (long long)nrows);
+    struct row_claim **last = &claims->rows;
+    for (; *last != NULL; last = &(*last)->next) {
+        if ((*last)->row == row) {
+            active->taken_by = (*last)->active->rule->where;
+            return FANIN_OK;
+        }
+    }
+    *last = fanin_arena_allocate(&b->scratch, 1, sizeof **last);
+    if (*last == NULL)
+        return fanin_fail_memory(b->error, sizeof **last);
+    (*last)->row = row;
+    (*last)->active = active;
+    active->napplied++;
+    return FANIN_OK;
+}
+
+/* Takes of the tensor what the rule is for and no earlier rule has. */
+static fanin_status claim(struct builder *b, struct active *active, const fanin_model_tensor *tensor,
+                          struct claims *claims)
+{
+    const fanin_rule *rule = active->rule;
+    if (rule->has_row)
+        return claim_row(b, active, tensor, claims);
+    FANIN_TRY(name_gates(b, rule, tensor, claims));
+    if (rule->only == NULL) {
+        claims->base = active;
+        active->napplied++;
+        return FANIN_OK;
+    }
+    for (size_t i = 0, n = claims->gates != NULL ? fanin_gate_count(rule->only) : 0; i < n; i++) {
+        size_t nbytes;
+        const char *name = fanin_gate_at(rule->only, i, &nbytes);
+        size_t gate = fanin_gate_find(claims->gates, name, nbytes);
+        if (gate == SIZE_MAX)
+            continue;
+        if (claims->gate[gate] != NULL) {
+            active->taken_by = claims->gate[gate]->rule->where;
+            continue;
+        }
+        claims->gate[gate] = active;
+        active->napplied++;
+    }
+    return FANIN_OK;
+}
+
+/* Whether the rule is about this tensor at all: rules for gates are not about tensors without them. */
+static bool is_about(const fanin_rule *rule, const fanin_model_tensor *tensor, const struct claims *claims)
+{
+    const char *gates = rule->gates != NULL ? rule->gates : claims->gates;
+    if (!fanin_rule_matches(rule, tensor))
+        return false;
+    for (size_t i = 0, n = rule->only != NULL && gates != NULL ? fanin_gate_count(rule->only) : 0; i < n; i++) {
+        size_t nbytes;
+        const char *name = fanin_gate_at(rule->only, i, &nbytes);
+        if (fanin_gate_find(gates, name, nbytes) != SIZE_MAX)
+            return true;
+    }
+    return rule->only == NULL;
+}
+
+static fanin_status claim_tensor(struct builder *b, size_t index)
+{
+    const fanin_model_tensor *tensor = &b->model->entries[index].tensor;
+    struct claims *claims = &b->claims[index];
+    if (tensor->tied_to == NULL && tensor->gates != NULL)
+        FANIN_TRY(set_gates(b, tensor->gates, claims));
+    for (size_t i = 0; i < b->nactive; i++) {
+        struct active *active = &b->active[i];
+        bool taken = is_claimed(claims);
+        /* Once a rule was applied nobody asks what else it matches. */
+        if (taken && active->napplied > 0)
+            continue;
+        if (!is_about(active->rule, tensor, claims))
+            continue;
+        if (tensor->tied_to != NULL) {
+            active->tie = tensor->name;
+            continue;
+        }
+        active->nmatched++;
+        if (taken) {
+            const struct active *taker = claims->base != NULL ? claims->base : claims->gate[0];
+            active->taken_by = taker->rule->where;
+            active->taken_by_other = active->taken_by_other || taker->from_model != active->from_model;
+        } else {
+            FANIN_TRY(claim(b, active, tensor, claims));
+        }
+    }
+    return FANIN_OK;
+}
+
+/* ---- what to say when nothing matches ---- */
+
+static fanin_status fail_unmatched(struct builder *b, const fanin_model_tensor *tensor, const struct claims *claims)
+{
+    const struct active *nearest = NULL;
+    size_t least = SIZE_MAX;
+    const char *part = claims->rows != NULL ? "all rows of " : claims->ngates > 0 ? "all gates of " : "";
+    for (size_t i = 0; i < b->nactive; i++) {
+        const fanin_rule *rule = b->active[i].rule;
+        if (rule->pattern == NULL)
+            continue;
+        size_t distance = fanin_pattern_distance(rule->pattern, tensor->name, fanin_pattern_tolerance(rule->pattern));
+        if (distance > 0 && distance < least) {
+            least = distance;
+            nearest = &b->active[i];
+        }
+    }
+    if (b->nactive == 0)
+        return fanin_fail(
+            b->error, FANIN_ERROR_FORMAT,
+            "%s: there are no rules, so tensor \"%.200s\" has none: give a recipe, or \"rules\" in the spec",
+            tensor->where, tensor->name);
+    if (nearest != NULL)
+        return fanin_fail(b->error, FANIN_ERROR_FORMAT,
+                          "%s: no rule matches %stensor \"%.200s\"; the nearest is %s (%s)", tensor->where, part,
+                          tensor->name, nearest->rule->shown, nearest->rule->where);
+    return fanin_fail(b->error, FANIN_ERROR_FORMAT,
+                      "%s: no rule matches %stensor \"%.200s\"; add one, as {\"match\": \"%.200s\", \"init\": ...}",
+                      tensor->where, part, tensor->name, tensor->name);
+}
+
+static fanin_status claim_all(struct builder *b)
+{
+    const fanin_model *model = b->model;
+    b->claims = fanin_allocate_zeroed(model->count, sizeof *b->claims);
+    if (b->claims == NULL)
+        return fanin_fail_memory(b->error, (uint64_t)model->count * sizeof *b->claims);
+    for (size_t i = 0; i < model->count; i++) {
+        const fanin_model_entry *entry = &model->entries[i];
+        FANIN_TRY(claim_tensor(b, i));
+        bool constructed = model->construct && entry->layer != SIZE_MAX;
+        if (entry->tensor.tied_to == NULL && !constructed && !is_claimed(&b->claims[i]))
+            return fail_unmatched(b, &entry->tensor, &b->claims[i]);
+        const struct active *base = b->claims[i].base;
+        if (base != NULL && base->rule->torch_default && entry->layer == SIZE_MAX)
+            return fanin_fail(
+                b->error, FANIN_ERROR_FORMAT,
+                "%s: torch_default is what a layer's constructor does, and tensor \"%.200s\" (%s) is of no "
+                "layer: name an initializer",
+                base->rule->where, entry->tensor.name, entry->tensor.where);
+    }
+    return FANIN_OK;
+}
+
+/* The tensor whose name comes nearest to a rule that matches none. */
+static const char *nearest_name(const struct builder *b, const fanin_rule *rule)
+{
+    const char *name = NULL;
+    size_t limit = rule->pattern != NULL ? fanin_pattern_tolerance(rule->pattern) : 0;
+    for (size_t i = 0; limit > 0 && i < b->model->count && i < MAX_CANDIDATES; i++) {
+        size_t distance = fanin_pattern_distance(rule->pattern, b->model->entries[i].tensor.name, limit);
+        if (distance <= limit) {
+            name = b->model->entries[i].tensor.name;
+            limit = distance - (distance > 0);
+        }
+    }
+    return name;
+}
+
+static fanin_status warn_of_unused(struct builder *b)
+{
+    for (size_t i = 0; i < b->nactive; i++) {
+        const struct active *active = &b->active[i];
+        const fanin_rule *rule = active->rule;
+        const char *near;
+        if (active->napplied > 0 || rule->optional)
+            continue;
+        if (active->nmatched > 0) {
+            /* A recipe is there to go before the model's own rules. */
+            if (!active->taken_by_other)
+                FANIN_TRY(fanin_plan_warn(
+                    b->plan, b->error, "%s: the rule for %s never applies: an earlier rule (%s) takes what it matches.",
+                    rule->where, rule->shown, active->taken_by));
+        } else if (active->tie != NULL) {
+            FANIN_TRY(fanin_plan_warn(b->plan, b->error,
+                                      "%s: the rule for %s matches only tied names such as \"%.200s\", which have no "
+                                      "values of their own.",
+                                      rule->where, rule->shown, active->tie));
+        } else if ((near = nearest_name(b, rule)) != NULL) {
+            FANIN_TRY(fanin_plan_warn(b->plan, b->error,
+                                      "%s: the rule for %s matches no tensor; the nearest name is \"%.200s\".",
+                                      rule->where, rule->shown, near));
+        } else {
+            FANIN_TRY(
+                fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor.", rule->where, rule->shown));
+        }
+    }
+    return FANIN_OK;
+}
+
+/* ---- tensors ---- */
+
+static fanin_status add_tensors(struct builder *b)
+{
+    fanin_plan *plan = b->plan;
+    const fanin_model *model = b->model;
+    plan->ntensors = model->count;
+    plan->tensors = fanin_allocate_zeroed(model->count, sizeof *plan->tensors);
+    plan->storage_of = fanin_allocate_zeroed(model->count, sizeof *plan->storage_of);
+    plan->storages = fanin_allocate_zeroed(model->count, sizeof *plan->storages);
+    if (plan->tensors == NULL || plan->storage_of == NULL || plan->storages == NULL)
+        return fanin_fail_memory(b->error, (uint64_t)model->count * sizeof *plan->tensors);
+    for (size_t i = 0; i < model->count; i++) {
+        const fanin_model_tensor *tensor = &model->entries[i].tensor;
+        fanin_plan_tensor *made = &plan->tensors[i];
+        size_t ndim = (size_t)tensor->ndim;
+        int64_t *shape = fanin_arena_allocate(&plan->arena, ndim, sizeof *shape);
+        if (shape == NULL)
+            return fanin_fail_memory(b->error, ndim * sizeof *shape);
+        if (ndim > 0)
+            memcpy(shape, tensor->shape, ndim * sizeof *shape);
+        FANIN_TRY(keep(b, tensor->name, &made->name));
+        made->dtype = tensor->dtype;
+        if (b->dtype != FANIN_DTYPE_NONE && fanin_dtype_is_random(tensor->dtype))
+            made->dtype = b->dtype;
+        made->ndim = tensor->ndim;
+        made->shape = shape;
+        fanin_tensor view = fanin_tensor_nd(NULL, made->dtype, tensor->ndim, shape);
+        uint64_t nbits;
+        made->nelem = (uint64_t)fanin_tensor_nelem(&view);
+        if (!fanin_checked_mul(made->nelem, fanin_dtype_nbits(made->dtype), &nbits) || nbits / 8 > INT64_MAX)
+            return fanin_fail(b->error, FANIN_ERROR_SHAPE, "%s: tensor \"%.200s\" is too large as %s", tensor->where,
+                              tensor->name, fanin_dtype_name(made->dtype));
+        made->nbytes = nbits / 8;
+        if (tensor->tied_to == NULL) {
+            plan->storage_of[i] = plan->nstorages;
+            plan->storages[plan->nstorages++] = (fanin_storage){made->dtype, (int64_t)made->nelem, i};
+        }
+    }
+    for (size_t i = 0; i < model->count; i++) {
+        size_t target = model->entries[i].tied;
+        if (target != SIZE_MAX) {
+            plan->tensors[i].tied_to = plan->tensors[target].name;
+            plan->storage_of[i] = plan->storage_of[target];
+        }
+    }
+    return fanin_plan_index_names(plan, b->error);
+}
+
+/* ---- ops ---- */
+
+/* Rows [begin, end) of a tensor as an op without a fill; all of it for end -1. */
+static fanin_plan_op begin_op(const struct builder *b, size_t tensor, int64_t begin, int64_t end)
+{
+    const fanin_plan_tensor *target = &b->plan->tensors[tensor];
+    fanin_plan_op op = {.tensor = tensor,
+                        .view = fanin_tensor_nd(NULL, target->dtype, target->ndim, target->shape),
+                        .cached_at = FANIN_NO_POSITION,
+                        .fan_in = -1,
+                        .fan_out = -1,
+                        .gain = NAN,
+                        .std = NAN,
+                        .bound = NAN};
+    if (end >= 0) {
+        op.offset = begin * op.view.strides[0];
+        op.view = fanin_tensor_rows(&op.view, begin, end);
+    }
+    return op;
+}
+
+static fanin_status fail_for_tensor(struct builder *b, const char *where, size_t tensor)
+{
+    fanin_status status = b->error->status;
+    fanin_fail_within(b->error, "%s: tensor \"%.200s\"", where, b->plan->tensors[tensor].name);
+    return b->error->status = status;
+}
+
+static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op *op)
+{
+    if (fanin_position_pass(&b->position, b->plan->profile, op, b->error) != FANIN_OK)
+        return fail_for_tensor(b, where, op->tensor);
+    return fanin_plan_add_op(b->plan, op, b->plan->storage_of[op->tensor], b->error);
+}
+
+static fanin_status add_call(struct builder *b, const struct active *active, size_t tensor, int64_t begin, int64_t end,
+                             const char *part)
+{
+    const fanin_model_tensor *described = &b->model->entries[tensor].tensor;
+    fanin_plan_op op = begin_op(b, tensor, begin, end);
+    fanin_tensor view = op.view;
+    fanin_resolved resolved;
+    view.layout = described->layout;
+    view.groups = described->groups;
+    if (fanin_call_resolve(&active->call, &view, &resolved, b->error) != FANIN_OK)
+        return fail_for_tensor(b, active->rule->where, tensor);
+    if (resolved.warning[0] != '\0')
+        FANIN_TRY(fanin_plan_warn(b->plan, b->error, "%s: tensor \"%.200s\": %s", active->rule->where, described->name,
+                                  resolved.warning));
+    op.fill = resolved.fill;
+    op.initializer = active->text;
+    op.part = part;
+    op.where = active->where;
+    op.fan_in = resolved.fan_in;
+    op.fan_out = resolved.fan_out;
+    op.gain = resolved.gain;
+    op.std = resolved.std;
+    op.bound = resolved.bound;
+    return place_op(b, active->rule->where, &op);
+}
+
+static fanin_status add_gate(struct builder *b, const struct active *active, size_t tensor, const struct claims *claims,
+                             size_t gate)
+{
+    int64_t height = b->plan->tensors[tensor].shape[0] / (int64_t)claims->ngates;
+    size_t nbytes;
+    const char *name = fanin_gate_at(claims->gates, gate, &nbytes);
+    const char *part = fanin_arena_format(&b->plan->arena, "gate %.*s", (int)nbytes, name);
+    if (part == NULL)
+        return fanin_fail_memory(b->error, nbytes);
+    return add_call(b, active, tensor, (int64_t)gate * height, (int64_t)(gate + 1) * height, part);
+}
+
+/* The fills that the rules, but for torch_default, come to: the whole, then gates in their order, then rows. */
+static fanin_status add_rules(struct builder *b, size_t tensor)
+{
+    const struct claims *claims = &b->claims[tensor];
+    const struct active *base = claims->base;
+    bool by_gate = base != NULL && base->rule->per_gate && claims->ngates > 0;
+    if (base != NULL && !by_gate && !base->rule->torch_default)
+        FANIN_TRY(add_call(b, base, tensor, 0, -1, NULL));
+    for (size_t g = 0; g < claims->ngates; g++) {
+        const struct active *active = claims->gate[g] != NULL ? claims->gate[g] : by_gate ? base : NULL;
+        if (active != NULL)
+            FANIN_TRY(add_gate(b, active, tensor, claims, g));
+    }
+    for (const struct row_claim *row = claims->rows; row != NULL; row = row->next) {
+        const char *part = fanin_arena_format(&b->plan->arena, "row %lld", (long long)row->row);
+        if (part == NULL)
+            return fanin_fail_memory(b->error, 32);
+        FANIN_TRY(add_call(b, row->active, tensor, row->row, row->row + 1, part));
+    }
+    return FANIN_OK;
+}
+
+/* ---- constructors ---- */
+
+/* One layer's constructor while its steps become ops. */
+struct construction {
+    const fanin_model_layer *layer;
+    const char *where; /* without the folder */
+    fanin_layer_step *steps;
+    size_t nsteps;
+    size_t *ops; /* of each step; SIZE_MAX: none yet */
+};
+
+static void explain_fill(fanin_plan_op *op)
+{
+    const double *value = op->fill.value;
+    op->initializer = "torch_default";
+    if (op->fill.kind == FANIN_FILL_CONSTANT) {
+        op->std = 0;
+    } else if (op->fill.kind == FANIN_FILL_UNIFORM) {
+        op->bound = fmax(fabs(value[0]), fabs(value[1]));
+        op->std = (value[1] - value[0]) / sqrt(12.0);
+    } else if (op->fill.kind == FANIN_FILL_NORMAL) {
+        op->std = value[1];
+    }
+}
+
+static bool is_default(const struct builder *b, size_t entry)
+{
+    return b->claims[entry].base != NULL && b->claims[entry].base->rule->torch_default;
+}
+
+/* The first step of the chain of copies that a step ends. */
+static size_t source_of(const struct construction *c, size_t step)
+{
+    while (c->steps[step].copy_of_step >= 0)
+        step = (size_t)c->steps[step].copy_of_step;
+    return step;
+}
+
+/*
+ * A copy draws nothing: it is the fill of its source at its source's position. Where a rule keeps the source from being
+ * made, the first copy draws in its place and the others copy that one.
+ */
+static fanin_status add_step(struct builder *b, struct construction *c, size_t index)
+{
+    const fanin_layer_step *step = &c->steps[index];
+    size_t source = source_of(c, index);
+    size_t tensor = c->layer->first + step->parameter;
+    bool by_rule = is_default(b, tensor);
+    const char *where = by_rule ? b->claims[tensor].base->rule->where : c->layer->where;
+    fanin_plan_op op = begin_op(b, tensor, step->row_begin, step->row_end);
+    op.fill = c->steps[source].fill;
+    op.where = by_rule ? b->claims[tensor].base->where : c->where;
+    explain_fill(&op);
+    if (step->row_end >= 0) {
+        op.part = step->row_end == step->row_begin + 1
+                      ? fanin_arena_format(&b->plan->arena, "row %lld", (long long)step->row_begin)
+                      : fanin_arena_format(&b->plan->arena, "rows %lld to %lld", (long long)step->row_begin,
+                                           (long long)step->row_end - 1);
+        if (op.part == NULL)
+            return fanin_fail_memory(b->error, 64);
+    }
+    if (c->ops[source] == SIZE_MAX) {
+        c->ops[source] = b->plan->nops;
+        return place_op(b, where, &op);
+    }
+    const fanin_plan_op *made = &b->plan->ops[c->ops[source]];
+    op.at = made->at;
+    op.ndraws = made->ndraws;
+    op.cached_at = made->cached_at;
+    op.barriers = made->barriers;
+    return fanin_plan_add_op(b->plan, &op, b->plan->storage_of[tensor], b->error);
+}
+
+static void end_construction(struct construction *c)
+{
+    fanin_free(c->steps);
+    fanin_free(c->ops);
+}
+
+static fanin_status begin_construction(struct builder *b, const fanin_model_layer *layer, struct construction *c)
+{
+    *c = (struct construction){.layer = layer};
+    FANIN_TRY(keep(b, without_folder(layer->where), &c->where));
+    FANIN_TRY(fanin_layer_step_count(&layer->layer, &c->nsteps, b->error));
+    c->steps = fanin_allocate_zeroed(c->nsteps, sizeof *c->steps);
+    c->ops = fanin_allocate(c->nsteps, sizeof *c->ops);
+    fanin_status status = c->steps == NULL || c->ops == NULL
+                              ? fanin_fail_memory(b->error, (uint64_t)c->nsteps * sizeof *c->steps)
+                              : FANIN_OK;
+    for (size_t i = 0; i < c->nsteps && status == FANIN_OK; i++) {
+        status = fanin_layer_step_at(&layer->layer, i, &c->steps[i], b->error);
+        c->ops[i] = SIZE_MAX;
+    }
+    if (status != FANIN_OK)
+        end_construction(c);
+    return status;
+}
+
+/* Whether a later step of the constructor writes all that this one does. */
+static bool is_overwritten(const struct construction *c, size_t index)
+{
+    const fanin_layer_step *step = &c->steps[index];
+    for (size_t i = index + 1; i < c->nsteps; i++) {
+        const fanin_layer_step *later = &c->steps[i];
+        bool covers = later->row_end < 0 ||
+                      (step->row_end >= 0 && later->row_begin <= step->row_begin && later->row_end >= step->row_end);
+        if (later->parameter == step->parameter && covers)
+            return true;
+    }
+    return false;
+}
+
+/* The constructor as torch runs it, dead draws and all; `only_default`: but for buffers that other rules fill. */
+static fanin_status add_constructor(struct builder *b, const fanin_model_layer *layer, bool only_default)
+{
+    struct construction c;
+    FANIN_TRY(begin_construction(b, layer, &c));
+    fanin_status status = FANIN_OK;
+    for (size_t i = 0; i < c.nsteps && status == FANIN_OK; i++)
+        if (!only_default || is_default(b, layer->first + c.steps[i].parameter))
+            status = add_step(b, &c, i);
+    end_construction(&c);
+    return status;
+}
+
+/* A layer of which rules fill a part: tensor by tensor, of the constructor only what lasts. */
+static fanin_status add_mixed(struct builder *b, const fanin_model_layer *layer)
+{
+    struct construction c;
+    FANIN_TRY(begin_construction(b, layer, &c));
+    fanin_status status = FANIN_OK;
+    for (size_t p = 0; p < layer->count && status == FANIN_OK; p++) {
+        for (size_t i = 0; i < c.nsteps && is_default(b, layer->first + p) && status == FANIN_OK; i++)
+            if (c.steps[i].parameter == p && !is_overwritten(&c, i))
+                status = add_step(b, &c, i);
+        if (status == FANIN_OK)
+            status = add_rules(b, layer->first + p);
+    }
+    end_construction(&c);
+    return status;
+}
+
+static fanin_status add_layer(struct builder *b, const fanin_model_layer *layer)
+{
+    size_t ndefault = 0, nparameters = 0;
+    for (size_t i = layer->first; i < layer->first + layer->count; i++) {
+        nparameters += !b->model->entries[i].is_buffer;
+        ndefault += !b->model->entries[i].is_buffer && is_default(b, i);
+    }
+    if (ndefault < nparameters)
+        return add_mixed(b, layer);
+    FANIN_TRY(add_constructor(b, layer, true));
+    for (size_t i = layer->first; i < layer->first + layer->count; i++)
+        FANIN_TRY(add_rules(b, i));
+    return FANIN_OK;
+}
+
+static fanin_status add_ops(struct builder *b)
+{
+    const fanin_model *model = b->model;
+    for (size_t l = 0; model->construct && l < model->nlayers; l++)
+        FANIN_TRY(add_constructor(b, &model->layers[l], false));
+    for (size_t i = 0; i < model->count; i++) {
+        const fanin_model_entry *entry = &model->entries[i];
+        if (entry->layer == SIZE_MAX || model->construct)
+            FANIN_TRY(add_rules(b, i));
+        else if (entry->parameter == 0)
+            FANIN_TRY(add_layer(b, &model->layers[entry->layer]));
+    }
+    b->plan->ndraws = b->position.at;
+    return FANIN_OK;
+}
+
+/* ---- the whole ---- */
+
+static fanin_status read_options(struct builder *b, const fanin_plan_options *options)
+{
+    b->plan->profile = FANIN_PROFILE_TORCH;
+    if (options == NULL)
+        return FANIN_OK;
+    if (options->size < sizeof *options)
+        return fanin_fail(b->error, FANIN_ERROR_ARGUMENT, "fanin_plan_options.size must be sizeof(fanin_plan_options)");
+    if (options->profile != 0)
+        b->plan->profile = options->profile;
+    if (strcmp(fanin_profile_name(b->plan->profile), "unknown") == 0)
+        return fanin_fail(b->error, FANIN_ERROR_ARGUMENT,
+                          "there is no profile %u; fanin_profile_parse knows them by name", (unsigned)options->profile);
+    b->dtype = options->dtype;
+    if (b->dtype != FANIN_DTYPE_NONE && !fanin_dtype_is_random(b->dtype))
+        return fanin_fail(b->error, FANIN_ERROR_DTYPE, "weights can be made as f64, f32, bf16 or f16, not as %s",
+                          fanin_dtype_name(b->dtype));
+    return FANIN_OK;
+}
+
+static fanin_status build(struct builder *b, const fanin_recipe *recipe, const fanin_plan_options *options)
+{
+    FANIN_TRY(read_options(b, options));
+    if (b->model->family != NULL)
+        FANIN_TRY(keep(b, b->model->family, &b->plan->family));
+    FANIN_TRY(fanin_plan_warn_of_family(b->plan, b->error));
+    FANIN_TRY(activate_all(b, recipe));
+    FANIN_TRY(claim_all(b));
+    FANIN_TRY(warn_of_unused(b));
+    FANIN_TRY(add_tensors(b));
+    FANIN_TRY(add_ops(b));
+    return fanin_plan_mark_dead(b->plan, b->error);
+}
+
+fanin_status fanin_plan_create(const fanin_model *model, const fanin_recipe *recipe, const fanin_plan_options *options,
+                               fanin_plan **plan, fanin_error *error)
+{
+    fanin_error own;
+    struct builder b = {.model = model, .error = error != NULL ? error : &own};
+    fanin_clear(b.error);
+    *plan = NULL;
+    b.plan = fanin_allocate_zeroed(1, sizeof *b.plan);
+    fanin_status status = b.plan != NULL ? build(&b, recipe, options) : fanin_fail_memory(b.error, sizeof *b.plan);
+    fanin_free(b.active);
+    fanin_free(b.claims);
+    fanin_arena_release(&b.scratch);
+    if (status == FANIN_OK) {
+        fanin_clear(b.error);
+        *plan = b.plan;
+    } else {
+        fanin_plan_free(b.plan);
+    }
+    return status;
+}

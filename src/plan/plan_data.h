@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a plan holds, for the code that makes plans and for the code that writes and reads them.
+ */
+#ifndef FANIN_PLAN_PLAN_DATA_H
+#define FANIN_PLAN_PLAN_DATA_H
+
+#include "base/memory.h"
+#include "base/name_index.h"
+#include "fanin/plan.h"
+
+/* Memory that names are views of. Every tensor but the tied ones covers one storage. */
+typedef struct fanin_storage {
+    fanin_dtype dtype;
+    int64_t nelem;
+    size_t tensor; /* SIZE_MAX: of no name; what is written to it is dead */
+} fanin_storage;
+
+struct fanin_plan {
+    fanin_arena arena; /* all strings and shapes */
+    fanin_profile profile;
+    const char *family; /* of the config.json it comes from; NULL */
+    fanin_storage *storages;
+    size_t nstorages;
+    fanin_plan_tensor *tensors;
+    size_t *storage_of; /* of each tensor */
+    size_t ntensors;
+    fanin_plan_op *ops;
+    size_t *op_storages; /* of each op */
+    size_t nops;
+    size_t ops_capacity;
+    uint64_t ndraws;
+    const char **warnings;
+    size_t nwarnings;
+    size_t warnings_capacity;
+    fanin_name_index names; /* of tensors */
+};
+
+/* Appends an op on a storage; room for it is made. */
+fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error);
+/* A sentence, kept in the arena. */
+fanin_status fanin_plan_warn(fanin_plan *plan, fanin_error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The warning that comes with a family. */
+fanin_status fanin_plan_warn_of_family(fanin_plan *plan, fanin_error *error);
+/* Sorts the names; false with an error if two are the same. */
+fanin_status fanin_plan_index_names(fanin_plan *plan, fanin_error *error);
+/* Marks ops whose every element later ops on the same storage overwrite, and those on storages without a name. */
+fanin_status fanin_plan_mark_dead(fanin_plan *plan, fanin_error *error);
+
+/*
+ * Where the next draw of the stream is, and what is known of the normal that the scalar path of normal_ keeps for the
+ * next call.
+ */
+enum fanin_cache_knowledge {
+    FANIN_CACHE_EMPTY,
+    FANIN_CACHE_FULL,   /* from the pair at cached_at, drawn after cached_barriers data-dependent ops */
+    FANIN_CACHE_UNKNOWN /* that depends on data */
+};
+typedef struct fanin_position {
+    uint64_t at;
+    size_t barriers;
+    enum fanin_cache_knowledge cache;
+    uint64_t cached_at;
+    size_t cached_barriers;
+} fanin_position;
+
+/*
+ * Sets the position, draws and dependence of an op (its fill and view are there) and moves behind it. Fills that
+ * fanin_fill_check refuses, and a stream longer than 2^64, are errors.
+ */
+fanin_status fanin_position_pass(fanin_position *position, fanin_profile profile, fanin_plan_op *op,
+                                 fanin_error *error);
+/* Whether fills of this kind draw at all. */
+bool fanin_fill_kind_draws(fanin_fill_kind kind);
+
+#endif
