@@ -57,16 +57,51 @@ static float round_f32_to(fanin_dtype dtype, float value)
     return value;
 }
 
+/* Floats in order as integers, and back. */
+static int64_t order_of(float value)
+{
+    uint32_t bits = fanin_f32_bits(value);
+    return bits >> 31 ? -(int64_t)(bits & 0x7fffffff) : (int64_t)bits;
+}
+
+static float float_at(int64_t order)
+{
+    return fanin_f32_from_bits(order < 0 ? (uint32_t)-order | 0x80000000 : (uint32_t)order);
+}
+
+/* The float farthest from `value`, a value of the dtype, in one direction (+1, -1) that is still rounded to it. */
+static float last_that_rounds_to(fanin_dtype dtype, float value, int direction)
+{
+    int64_t inside = 0, outside = (int64_t)1 << 31; /* distances; every dtype here ends before infinity */
+    int64_t room = 0x7f800000 - direction * order_of(value);
+    if (outside > room)
+        outside = room;
+    while (outside - inside > 1) {
+        int64_t middle = (inside + outside) / 2;
+        if (round_f32_to(dtype, float_at(order_of(value) + direction * middle)) == value)
+            inside = middle;
+        else
+            outside = middle;
+    }
+    return float_at(order_of(value) + direction * inside);
+}
+
 /*
  * Before 2.12 the 16-bit types take as many bits of a draw as they have digits, and their bounds are rounded to them
  * first; the upper bound could come out. From 2.12 all take 24 bits, and a value equal to `to` becomes `from`.
  */
 static struct fanin_uniform_f32 rule_f32(fanin_dtype dtype, double from, double to, fanin_profile profile)
 {
-    bool newer = fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12;
-    struct fanin_uniform_f32 rule = {.mask = 0xffffff, .scale = 0x1p-24f, .upper = NAN, .lower = NAN};
+    struct fanin_uniform_f32 rule = {.mask = 0xffffff, .scale = 0x1p-24f, .upper_low = NAN, .upper_high = NAN};
     float f = (float)from, t = (float)to;
-    if (!newer) {
+    if (fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12) {
+        rule.range = t - f;
+        rule.upper_low = rule.upper_high = round_f32_to(dtype, t);
+        if (dtype != FANIN_F32) {
+            rule.upper_low = last_that_rounds_to(dtype, rule.upper_low, -1);
+            rule.upper_high = last_that_rounds_to(dtype, rule.upper_high, 1);
+        }
+    } else {
         if (dtype == FANIN_BF16) {
             rule.mask = 0xff;
             rule.scale = 0x1p-8f;
@@ -77,10 +112,6 @@ static struct fanin_uniform_f32 rule_f32(fanin_dtype dtype, double from, double 
         f = round_f32_to(dtype, f);
         t = round_f32_to(dtype, t);
         rule.range = round_f32_to(dtype, t - f);
-    } else {
-        rule.range = t - f;
-        rule.upper = round_f32_to(dtype, t);
-        rule.lower = round_f32_to(dtype, f);
     }
     rule.from = f;
     return rule;
@@ -93,7 +124,7 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     const uint32_t *raw;
     struct fanin_uniform_f32 rule = rule_f32(dtype, from, to, generator->profile);
     bool newer = fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12;
-    struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN, from};
+    struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN};
     size_t words = dtype == FANIN_F64 ? 2 : 1;
     fanin_stream_begin(&stream, generator);
     kernel = stream.kernel;

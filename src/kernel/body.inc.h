@@ -159,43 +159,40 @@ static void mt_square(uint64_t *polynomial, unsigned shift, const uint16_t *term
 
 /* ---- uniform ---- */
 
-static inline vf vf_same(vf a) { return a; }
-
-static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule)
+/* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
+static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule)
 {
-    vf x = vf_mul(vf_from_int(vu_and(vu_temper(raw), vu_set1(rule->mask))), vf_set1(rule->scale));
-    return vf_madd(x, vf_set1(rule->range), vf_set1(rule->from));
+    vf x = vf_mul(vf_from_int(vu_and(vu_temper(vu_load(raw)), vu_set1(rule->mask))), vf_set1(rule->scale));
+    vf v = vf_madd(x, vf_set1(rule->range), vf_set1(rule->from));
+    vf_mask is_upper = vf_within(v, vf_set1(rule->upper_low), vf_set1(rule->upper_high));
+    return vf_select(is_upper, vf_set1(rule->from), v);
 }
 
-/* The rest of fewer than W elements goes through a whole vector on the side: same operations, same bits. */
-#define DEFINE_UNIFORM(name, type, round, store)                                                                       \
+#define DEFINE_UNIFORM(name, type, store2)                                                                             \
     static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule)                   \
     {                                                                                                                  \
-        const vf upper = vf_set1(rule->upper), lower = vf_set1(rule->lower);                                           \
+        enum { STEP = 2 * W };                                                                                         \
         size_t i = 0;                                                                                                  \
-        for (; i + W <= n; i += W) {                                                                                   \
-            vf v = round(uniform_lanes(vu_load(raw + i), rule));                                                       \
-            store(out + i, vf_select(vf_eq(v, upper), lower, v));                                                      \
-        }                                                                                                              \
+        for (; i + STEP <= n; i += STEP)                                                                               \
+            store2(out + i, out + i + W, uniform_lanes(raw + i, rule), uniform_lanes(raw + i + W, rule));              \
         if (i < n) {                                                                                                   \
-            uint32_t last[W] = {0};                                                                                    \
-            type made[W];                                                                                              \
+            uint32_t last[STEP] = {0};                                                                                 \
+            type made[STEP];                                                                                           \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
-            vf v = round(uniform_lanes(vu_load(last), rule));                                                          \
-            store(made, vf_select(vf_eq(v, upper), lower, v));                                                         \
+            store2(made, made + W, uniform_lanes(last, rule), uniform_lanes(last + W, rule));                          \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
-DEFINE_UNIFORM(uniform_f32, float, vf_same, vf_store)
-DEFINE_UNIFORM(uniform_bf16, uint16_t, vf_round_bf16, vf_store_bf16)
-DEFINE_UNIFORM(uniform_f16, uint16_t, vf_round_f16, vf_store_f16)
+DEFINE_UNIFORM(uniform_f32, float, vf_store2)
+DEFINE_UNIFORM(uniform_bf16, uint16_t, vf_store2_bf16)
+DEFINE_UNIFORM(uniform_f16, uint16_t, vf_store2_f16)
 
 static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule)
 {
     enum { CHUNK = 128 };
     uint32_t words[2 * CHUNK];
     const vd from = vd_set1(rule->from), range = vd_set1(rule->range), unit = vd_set1(0x1p-53);
-    const vd upper = vd_set1(rule->upper), lower = vd_set1(rule->lower);
+    const vd upper = vd_set1(rule->upper);
     for (size_t done = 0; done < n; done += CHUNK) {
         size_t m = n - done < CHUNK ? n - done : CHUNK;
         double made[CHUNK];
@@ -204,7 +201,7 @@ static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct
             words[i] = 0;
         for (size_t i = 0; i < m; i += D) {
             vd v = vd_madd(vd_mul(vd_from_words53(words + 2 * i), unit), range, from);
-            vd_store(made + i, vd_select(vd_eq(v, upper), lower, v));
+            vd_store(made + i, vd_select(vd_eq(v, upper), from, v));
         }
         memcpy(out + done, made, m * sizeof *made);
     }
@@ -285,7 +282,7 @@ static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf
 /* Vectors of 16 lanes take two blocks at once; an odd last one goes through a pair on the side. */
 enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
 
-#define DEFINE_NORMAL(name, type, store)                                                                               \
+#define DEFINE_NORMAL(name, type, store2)                                                                              \
     static inline void name##_step(type *out, const uint32_t *raw, vf mean, vf std)                                    \
     {                                                                                                                  \
         for (size_t j = 0; j < 8; j += PAIR_STEP) {                                                                    \
@@ -293,7 +290,7 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             vf first, second;                                                                                          \
             vu_load_halves(raw, j, &raw1, &raw2);                                                                      \
             normal_lanes(raw1, raw2, mean, std, &first, &second);                                                      \
-            vf_store_halves(store, out, j, first, second);                                                             \
+            vf_store_halves(store2, out, j, first, second);                                                            \
         }                                                                                                              \
     }                                                                                                                  \
     static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std)                            \
@@ -310,9 +307,27 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             memcpy(out + i * FANIN_NORMAL_BLOCK, made, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *made);             \
         }                                                                                                              \
     }
-DEFINE_NORMAL(normal_f32, float, vf_store)
-DEFINE_NORMAL(normal_bf16, uint16_t, vf_store_bf16)
-DEFINE_NORMAL(normal_f16, uint16_t, vf_store_f16)
+DEFINE_NORMAL(normal_f32, float, vf_store2)
+DEFINE_NORMAL(normal_bf16_finite, uint16_t, vf_store2_bf16)
+DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store2_f16)
+
+/* NaN comes out only if mean or std is not finite: then the conversion that knows NaN is taken, a block at a time. */
+#define DEFINE_NORMAL_16(name, from_f32)                                                                               \
+    static void name(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std)                        \
+    {                                                                                                                  \
+        if (isfinite(mean) && isfinite(std)) {                                                                         \
+            name##_finite(out, raw, nblocks, mean, std);                                                               \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (size_t i = 0; i < nblocks; i++) {                                                                         \
+            float block[FANIN_NORMAL_BLOCK];                                                                           \
+            normal_f32(block, raw + i * FANIN_NORMAL_BLOCK, 1, mean, std);                                             \
+            for (size_t j = 0; j < FANIN_NORMAL_BLOCK; j++)                                                            \
+                out[i * FANIN_NORMAL_BLOCK + j] = from_f32(block[j]);                                                  \
+        }                                                                                                              \
+    }
+DEFINE_NORMAL_16(normal_bf16, fanin_bf16_from_f32)
+DEFINE_NORMAL_16(normal_f16, fanin_f16_from_f32)
 
 /*
  * The double functions are plain C without branches: compilers make vectors of these loops over arrays that stay in

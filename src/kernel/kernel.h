@@ -16,21 +16,23 @@
  * "raw" words are MT19937 state words before tempering, in stream order. A kernel tempers what it takes.
  */
 
-/* value = from + range * (word & mask) * 2^-bits, and `lower` wherever that equals `upper` (NaN: nowhere). */
+/*
+ * value = from + range * (word & mask) * 2^-bits, and `from` wherever the stored value would be the upper bound: that
+ * is where the value before rounding lies in [upper_low, upper_high] (NaN: nowhere).
+ */
 struct fanin_uniform_f32 {
     uint32_t mask;
     float scale; /* 2^-bits */
     float from;
     float range;
-    float upper; /* of the dtype that is stored */
-    float lower;
+    float upper_low;
+    float upper_high;
 };
 
 struct fanin_uniform_f64 {
     double from;
     double range;
-    double upper;
-    double lower;
+    double upper; /* a value equal to it becomes `from` (NaN: none) */
 };
 
 /* Polynomials of degree below 19937, lowest coefficient first; the terms lie at least 623 below the degree. */

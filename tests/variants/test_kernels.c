@@ -160,7 +160,7 @@ static const double parameters[][2] = {
         for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)                                            \
             for (size_t n = 0; n <= MAX_N; n += n < 70 ? 1 : 97) {                                                     \
                 float from = (float)parameters[p][0], to = (float)parameters[p][1];                                    \
-                struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : NAN, from};         \
+                struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : NAN, to};           \
                 type *a = guarded(n * sizeof *a), *b = guarded(n * sizeof *b);                                         \
                 scalar->slot(a, raw, n, &rule);                                                                        \
                 other->slot(b, raw, n, &rule);                                                                         \
@@ -181,7 +181,7 @@ static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct 
     for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)
         for (size_t n = 0; n <= MAX_N; n += n < 140 ? 1 : 97) {
             double from = parameters[p][0], to = parameters[p][1];
-            struct fanin_uniform_f64 rule = {from, to - from, p % 2 ? to : NAN, from};
+            struct fanin_uniform_f64 rule = {from, to - from, p % 2 ? to : NAN};
             double *a = guarded(n * 8), *b = guarded(n * 8);
             scalar->uniform_f64(a, raw, n, &rule);
             other->uniform_f64(b, raw, n, &rule);

@@ -30,14 +30,22 @@ static inline vu vu_sub(vu a, vu b) { return _mm256_sub_epi32(a, b); }
 #define vu_shr(a, n) _mm256_srli_epi32(a, n)
 
 static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }
-static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
+static inline void vf_store2(float *p, float *q, vf a, vf b)
+{
+    (void)q;
+    _mm256_storeu_ps(p, a);
+    _mm256_storeu_ps(p + W, b);
+}
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-static inline vf_mask vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+static inline vf_mask vf_within(vf a, vf low, vf high)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(a, low, _CMP_GE_OQ), _mm256_cmp_ps(a, high, _CMP_LE_OQ));
+}
 static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 static inline vf vf_bits(vu a) { return _mm256_castsi256_ps(a); }
 static inline vu vu_bits(vf a) { return _mm256_castps_si256(a); }
@@ -45,29 +53,24 @@ static inline vf vf_from_int(vu a) { return _mm256_cvtepi32_ps(a); }
 static inline vu vu_from_truncated(vf a) { return _mm256_cvttps_epi32(a); }
 #define vf_select_bit(bits, bit, a, b) _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 31 - (bit))))
 
-/* bf16 bits in the low half of each lane; NaN to 0x7fc0 */
+/* bf16 bits in the low half of each lane */
 static inline vu vu_bf16(vf a)
 {
     vu bits = vu_bits(a);
-    vu odd = vu_and(vu_shr(bits, 16), vu_set1(1));
-    vu rounded = vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), odd), 16);
-    __m256 nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
-    return _mm256_blendv_epi8(rounded, vu_set1(0x7fc0), _mm256_castps_si256(nan));
+    return vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), vu_and(vu_shr(bits, 16), vu_set1(1))), 16);
 }
-static inline void vf_store_bf16(uint16_t *p, vf a)
+static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
-    vu bits = vu_bf16(a);
-    __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
-    _mm_storeu_si128((__m128i *)p, packed);
+    /* packing works within 128 bits: put the quarters back in order */
+    vu packed = _mm256_packus_epi32(vu_bf16(a), vu_bf16(b));
+    (void)q;
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8));
 }
-static inline void vf_store_f16(uint16_t *p, vf a)
+static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
+    (void)q;
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-static inline vf vf_round_bf16(vf a) { return vf_bits(vu_shl(vu_bf16(a), 16)); }
-static inline vf vf_round_f16(vf a)
-{
-    return _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm_storeu_si128((__m128i *)(p + W), _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 /*
@@ -105,4 +108,4 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = vu_load(raw);
     *second = vu_load(raw + 8);
 }
-#define vf_store_halves(store, out, j, first, second) (store((out), first), store((out) + 8, second))
+#define vf_store_halves(store2, out, j, first, second) store2((out), (out) + 8, first, second)

@@ -30,14 +30,22 @@ static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
 #define vu_shr(a, n) _mm512_srli_epi32(a, n)
 
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
-static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline void vf_store2(float *p, float *q, vf a, vf b)
+{
+    (void)q;
+    _mm512_storeu_ps(p, a);
+    _mm512_storeu_ps(p + W, b);
+}
 static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-static inline vf_mask vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline vf_mask vf_within(vf a, vf low, vf high)
+{
+    return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(a, low, _CMP_GE_OQ), a, high, _CMP_LE_OQ);
+}
 static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vf vf_bits(vu a) { return _mm512_castsi512_ps(a); }
 static inline vu vu_bits(vf a) { return _mm512_castps_si512(a); }
@@ -45,26 +53,25 @@ static inline vf vf_from_int(vu a) { return _mm512_cvtepi32_ps(a); }
 static inline vu vu_from_truncated(vf a) { return _mm512_cvttps_epi32(a); }
 #define vf_select_bit(bits, bit, a, b) _mm512_mask_blend_ps(_mm512_test_epi32_mask(bits, vu_set1(1u << (bit))), b, a)
 
-/* bf16 bits in the low half of each lane; NaN to 0x7fc0. The processor's own conversion flushes subnormals. */
-static inline vu vu_bf16(vf a)
+/* bf16 bits in the high half of each lane. The processor's own conversion flushes subnormals. */
+static inline vu vu_bf16_high(vf a)
 {
     vu bits = vu_bits(a);
-    vu odd = vu_and(vu_shr(bits, 16), vu_set1(1));
-    vu rounded = vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), odd), 16);
-    return _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), rounded, vu_set1(0x7fc0));
+    return vu_add(vu_add(bits, vu_set1(0x7fff)), vu_and(vu_shr(bits, 16), vu_set1(1)));
 }
-static inline void vf_store_bf16(uint16_t *p, vf a)
+static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(vu_bf16(a)));
+    /* the odd 16-bit lanes of both */
+    const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25,
+                                         23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    (void)q;
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(vu_bf16_high(a), odd, vu_bf16_high(b)));
 }
-static inline void vf_store_f16(uint16_t *p, vf a)
+static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
+    (void)q;
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-static inline vf vf_round_bf16(vf a) { return vf_bits(vu_shl(vu_bf16(a), 16)); }
-static inline vf vf_round_f16(vf a)
-{
-    return _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_storeu_si256((__m256i *)(p + W), _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 static inline vd vd_from_words53(const uint32_t *words)
@@ -96,6 +103,5 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = _mm512_shuffle_i64x2(a, b, 0x44);
     *second = _mm512_shuffle_i64x2(a, b, 0xee);
 }
-#define vf_store_halves(store, out, j, first, second)                                                                  \
-    (store((out), _mm512_shuffle_f32x4(first, second, 0x44)),                                                          \
-     store((out) + 16, _mm512_shuffle_f32x4(first, second, 0xee)))
+#define vf_store_halves(store2, out, j, first, second)                                                                 \
+    store2((out), (out) + 16, _mm512_shuffle_f32x4(first, second, 0x44), _mm512_shuffle_f32x4(first, second, 0xee))

@@ -33,18 +33,29 @@ static inline vu vu_sub(vu a, vu b) { return a - b; }
 #define vu_shr(a, n) ((a) >> (n))
 
 static inline vf vf_set1(float a) { return a; }
-static inline void vf_store(float *p, vf a) { *p = a; }
-static inline void vf_store_bf16(uint16_t *p, vf a) { *p = fanin_bf16_from_f32(a); }
-static inline void vf_store_f16(uint16_t *p, vf a) { *p = fanin_f16_from_f32(a); }
-static inline vf vf_round_bf16(vf a) { return fanin_f32_from_bf16(fanin_bf16_from_f32(a)); }
-static inline vf vf_round_f16(vf a) { return fanin_f32_from_f16(fanin_f16_from_f32(a)); }
+/* Two vectors at p and q; variants of more than one lane may take q = p + W for granted. 16-bit types: no NaN. */
+static inline void vf_store2(float *p, float *q, vf a, vf b)
+{
+    *p = a;
+    *q = b;
+}
+static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
+{
+    *p = fanin_bf16_from_f32(a);
+    *q = fanin_bf16_from_f32(b);
+}
+static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
+{
+    *p = fanin_f16_from_f32(a);
+    *q = fanin_f16_from_f32(b);
+}
 static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_fma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
 static inline vf vf_sqrt(vf a) { return sqrtf(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return a < b; }
-static inline vf_mask vf_eq(vf a, vf b) { return a == b; }
+static inline vf_mask vf_within(vf a, vf low, vf high) { return a >= low && a <= high; }
 static inline vf vf_select(vf_mask m, vf a, vf b) { return m ? a : b; } /* a where m */
 static inline vf vf_bits(vu a) { return fanin_f32_from_bits(a); }
 static inline vu vu_bits(vf a) { return fanin_f32_bits(a); }
@@ -79,4 +90,4 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = raw[j];
     *second = raw[j + 8];
 }
-#define vf_store_halves(store, out, j, first, second) (store((out) + (j), first), store((out) + (j) + 8, second))
+#define vf_store_halves(store2, out, j, first, second) store2((out) + (j), (out) + (j) + 8, first, second)
