@@ -44,35 +44,35 @@ typedef enum fanin_layer_kind {
 } fanin_layer_kind;
 
 /*
- * The constructor's arguments under torch's names. Begin with fanin_layer_default(kind), which sets torch's defaults;
- * then set what the kind needs. Fields a kind does not have are ignored.
+ * The constructor's arguments under torch's names. Begin with fanin_layer_default(kind), which sets torch's defaults
+ * and -1 where torch has none; then set what the kind needs. Fields a kind does not have are ignored.
  */
 typedef struct fanin_layer {
     size_t size; /* sizeof(fanin_layer), set by fanin_layer_default */
     fanin_layer_kind kind;
-    fanin_dtype dtype;                  /* f32 */
-    bool bias;                          /* true */
-    int64_t in_features, out_features;  /* linear; bilinear: in1_features, and in2_features below */
-    int64_t in2_features;               /* bilinear */
-    int64_t in_channels, out_channels;  /* conv */
-    int64_t kernel_size[3];             /* conv: the first 1, 2 or 3 */
-    int64_t groups;                     /* conv: 1 */
-    int64_t num_embeddings;             /* embedding */
-    int64_t embedding_dim;              /* embedding */
-    bool has_padding_idx;               /* embedding: false */
-    int64_t padding_idx;                /* embedding: may be negative */
-    int64_t input_size, hidden_size;    /* recurrent */
-    int64_t num_layers;                 /* recurrent: 1; transformer_encoder, transformer_decoder */
-    int64_t proj_size;                  /* lstm: 0 */
-    bool bidirectional;                 /* recurrent: false */
-    int64_t embed_dim;                  /* multihead_attention; d_model of the transformers */
-    int64_t num_heads;                  /* checked to divide embed_dim; 1 */
-    int64_t kdim, vdim;                 /* multihead_attention: 0 is embed_dim */
-    bool add_bias_kv;                   /* multihead_attention: false */
-    int64_t dim_feedforward;            /* transformers: 2048 */
-    int64_t num_encoder_layers;         /* transformer: 6 */
-    int64_t num_decoder_layers;         /* transformer: 6 */
-    int64_t num_features;               /* batch_norm; num_channels of group_norm; num_parameters of prelu (1) */
+    fanin_dtype dtype;                        /* f32 */
+    bool bias;                                /* true */
+    int64_t in_features, out_features;        /* linear; bilinear: in1_features, and in2_features below */
+    int64_t in2_features;                     /* bilinear */
+    int64_t in_channels, out_channels;        /* conv */
+    int64_t kernel_size[3];                   /* conv: the first 1, 2 or 3 */
+    int64_t groups;                           /* conv: 1; group_norm: its num_groups, which must divide num_features */
+    int64_t num_embeddings;                   /* embedding */
+    int64_t embedding_dim;                    /* embedding */
+    bool has_padding_idx;                     /* embedding: false */
+    int64_t padding_idx;                      /* embedding: may be negative */
+    int64_t input_size, hidden_size;          /* recurrent */
+    int64_t num_layers;                       /* recurrent: 1; transformer_encoder, transformer_decoder */
+    int64_t proj_size;                        /* lstm: 0 */
+    bool bidirectional;                       /* recurrent: false */
+    int64_t embed_dim;                        /* multihead_attention; d_model of the transformers (transformer: 512) */
+    int64_t num_heads;                        /* must divide embed_dim; 1 (transformer: 8) */
+    int64_t kdim, vdim;                       /* multihead_attention: 0 is embed_dim */
+    bool add_bias_kv;                         /* multihead_attention: false */
+    int64_t dim_feedforward;                  /* transformers: 2048 */
+    int64_t num_encoder_layers;               /* transformer: 6 */
+    int64_t num_decoder_layers;               /* transformer: 6 */
+    int64_t num_features;                     /* batch_norm; num_channels of group_norm; num_parameters of prelu (1) */
     int64_t normalized_shape[FANIN_MAX_DIMS]; /* layer_norm, rms_norm */
     int32_t normalized_ndim;
     bool affine;              /* norms: true (elementwise_affine) */
@@ -92,8 +92,13 @@ typedef struct fanin_layer_parameter {
     int32_t ndim;
     int64_t shape[FANIN_MAX_DIMS];
     bool is_buffer;
-    fanin_layout layout; /* how fans of this weight are counted where it is known: conv_transpose */
-    const char *role;    /* "weight", "bias", "norm_weight", "norm_bias", "running_mean" ... : what kind of thing it is */
+    fanin_layout layout; /* what the axes are; conv_transpose: TRANSPOSED. torch's own functions read all as OUT_IN */
+    /*
+     * What kind of thing it is: "weight", "bias", "embedding", "slope" (prelu); weight_ih, weight_hh, weight_hr,
+     * bias_ih, bias_hh; in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, in_proj_bias, bias_k, bias_v;
+     * norm_weight, norm_bias, running_mean, running_var, num_batches_tracked.
+     */
+    const char *role;
 } fanin_layer_parameter;
 
 /* Checks the arguments as torch's constructor does and counts parameters and buffers. */
@@ -106,19 +111,21 @@ FANIN_API fanin_status fanin_layer_parameter_at(const fanin_layer *layer, size_t
  * copy of what an earlier step made in another parameter (deep copies draw nothing).
  */
 typedef struct fanin_layer_step {
-    size_t parameter;
+    size_t parameter; /* SIZE_MAX: of a layer that is thrown away (a stack of 0 layers): it draws, and that is all */
     int64_t row_begin;
     int64_t row_end;
+    int64_t nelem; /* elements it fills */
     fanin_fill fill;
-    int64_t copy_of_step; /* -1, or the index of the step whose result this repeats at its stream position */
+    int64_t copy_of_step; /* -1, or the index of the step with this fill whose result it repeats */
 } fanin_layer_step;
 FANIN_API fanin_status fanin_layer_step_count(const fanin_layer *layer, size_t *count, fanin_error *error);
 FANIN_API fanin_status fanin_layer_step_at(const fanin_layer *layer, size_t i, fanin_layer_step *step,
                                            fanin_error *error);
 
 /*
- * What the constructor does, on memory of the caller: parameters[i] is the view of parameter i (shapes are checked).
- * Same seed, same bytes, same generator afterwards as torch.
+ * What the constructor does, on memory of the caller: parameters[i] is the view of parameter i (shapes and dtypes are
+ * checked). Same seed, same bytes, same generator afterwards as torch; views with other strides as reset_parameters()
+ * fills them. On failure nothing was written or drawn.
  */
 FANIN_API fanin_status fanin_layer_init(const fanin_layer *layer, const fanin_tensor *parameters, size_t nparameters,
                                         fanin_generator *generator, fanin_error *error);
@@ -136,7 +143,7 @@ FANIN_API fanin_status fanin_conv_transpose(const fanin_tensor *weight, const fa
 /* padding_idx: NULL for none. */
 FANIN_API fanin_status fanin_embedding(const fanin_tensor *weight, const int64_t *padding_idx,
                                        fanin_generator *generator, fanin_error *error);
-/* RNN, LSTM, GRU and their cells: parameters in torch's order, hidden_size decides the bound. */
+/* RNN, LSTM, GRU and their cells: their parameters in torch's order, any number; hidden_size decides the bound. */
 FANIN_API fanin_status fanin_recurrent(const fanin_tensor *parameters, size_t nparameters, int64_t hidden_size,
                                        fanin_generator *generator, fanin_error *error);
 
