@@ -66,6 +66,22 @@ def logf_c(invc):
     return rn(-log(mpf(invc)))
 
 
+def pow_log_rows():
+    """(1/c, log c on the grid of 2^-43, what that grid leaves of it), c next to the middle of a part of pow's z.
+
+    The parts begin at 0x1.69555p-1, so that one of them has 1 in its middle; 1/c is the nearest multiple of 2^-7 for
+    z < 1, of 2^-8 above: so few bits that z/c - 1 is a multiple of 2^-60 below 2^-7, hence exact.
+    """
+    edge = lambda i: mpf(struct.unpack("<d", struct.pack("<Q", 0x3FE6955500000000 + (i << 45)))[0])
+    rows = []
+    for i in range(128):
+        steps = 2**7 if edge(i) < 1 else 2**8
+        invc = rn(nint(2 * steps / (edge(i) + edge(i + 1))) / steps)
+        logc = log_c(invc)
+        rows.append((invc, logc, rn(-log(mpf(invc)) - mpf(logc))))
+    return rows
+
+
 def erfinv_rows():
     rows = []
     for k in range(ERFINV_N):
@@ -125,6 +141,14 @@ def read_library(path):
     if any(log_c(invc) != logc for invc, logc in seen):
         fail("log(c)")
     t["log"] = seen
+
+    rows = pow_log_rows()
+    at = lib.find(LN2HI, LN2LO, -0.5)
+    t["pow_log_poly"] = lib.get(at + 16, 7)
+    seen = [lib.get(at + 72 + 32 * i, 4) for i in range(128)]
+    if any(mine != (invc, logc, tail) for mine, (invc, _, logc, tail) in zip(rows, seen)):
+        fail("pow's log(c)")
+    t["pow_log"] = rows
 
     rows = exp_rows(128)
     raw = [x for tail, b in rows for x in (bits(tail) if tail else 0, b)]
@@ -238,6 +262,10 @@ def text(t):
         " * -log of the stored 1/c, rounded to that grid.", t["log"])
     add("fanin_log_poly", "log(1+r) - r = r^2 (A0 + A1 r + ...), |r| < 2^-8. Data.", t["log_poly"])
     add("fanin_log_near1", "the same on [1-2^-4, 1+0x1.09p-4). Data.", t["log_near1"])
+    add("fanin_pow_log_table", "{1/c, log c, log c - the stored log c}, c next to the middle of the i-th of 128 parts of\n"
+        " * [0x1.69555p-1, 0x1.69555p0), 1/c a multiple of 2^-7 or 2^-8. Derived.", t["pow_log"])
+    add("fanin_pow_log_poly", "log(1+r) = r + u + r u (A1 + A2 r + u (A3 + A4 r + u (A5 + A6 r))), u = A0 r^2. Data.",
+        t["pow_log_poly"])
     add("fanin_log1p_poly", "log(1+f) - log(1-f) as in fdlibm: R(s^2) = L1 z + L2 z^2 + ... Data.", t["log1p"])
     add("fanin_exp_table", "{relative error of T, bits of T minus i*2^45}, T = 2^(i/128). Derived.",
         [(bits(a) if a else 0, b) for a, b in t["exp"]], typ="uint64_t", fmt=word)
@@ -275,6 +303,8 @@ def check(path):
             fail("sin/cos table")
     if any(log_c(a) != b for a, b in rows("fanin_log_table", 2, fl)):
         fail("log table")
+    if pow_log_rows() != rows("fanin_pow_log_table", 3, fl):
+        fail("pow's log table")
     if any(logf_c(a) != b for a, b in rows("fanin_logf_table", 2, fl) if a != 1.0):
         fail("logf table")
     if [(bits(a) if a else 0, b) for a, b in exp_rows(128)] != rows("fanin_exp_table", 2, lambda s: int(s, 16)):

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "init/catalogue.h"
+#include "kernel/math64.inc.h"
 
 static const struct {
     const char *name;
@@ -50,9 +51,11 @@ fanin_status fanin_calculate_gain(fanin_nonlinearity nonlinearity, const double 
             "relu, leaky_relu and selu");
     if (nonlinearity == FANIN_LEAKY_RELU) {
         double slope = param != NULL ? *param : 0.01;
-        if (isfinite(slope) && isinf(slope * slope))
+        /* torch has slope ** 2: Python's, which is pow, with other bits than a product */
+        double square = fanin_square(slope);
+        if (isfinite(slope) && isinf(square))
             return fanin_fail(error, FANIN_ERROR_ARGUMENT, "leaky_relu: the square of the negative slope overflows");
-        *gain = sqrt(2.0 / (1 + slope * slope));
+        *gain = sqrt(2.0 / (1 + square));
     } else {
         *gain = nonlinearities[nonlinearity].gain;
     }

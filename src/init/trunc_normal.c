@@ -91,6 +91,14 @@ void fanin_chunk_set(fanin_dtype dtype, fanin_chunk *chunk, size_t i, double val
     }
 }
 
+/* Signed distance, in std, from the mean to the value of [a, b] where the density is largest. */
+static double peak_distance(const double *v)
+{
+    double nearer = v[MEAN] < v[B] ? v[MEAN] : v[B];
+    double mode = v[A] > nearer ? v[A] : nearer;
+    return (mode - v[MEAN]) / v[STD];
+}
+
 /*
  * Chance that a uniform candidate is kept: the mean over [a, b] of exp(-(z^2 - m^2) / 2), m the bound or centre nearest
  * to the mean, by Simpson's rule over the part that matters. Only the order of magnitude is used.
@@ -144,6 +152,12 @@ static fanin_status check(const double *v, const fanin_tensor *tensor, fanin_pro
         FANIN_TRY(fanin_element_check(dtype, v[B], error));
         FANIN_TRY(fanin_element_check(dtype, v[MEAN], error));
     } else if (!takes_normals(v)) {
+        double distance = peak_distance(v);
+        if (isfinite(distance) && isinf(fanin_square(distance)))
+            return fanin_fail(error, FANIN_ERROR_ARGUMENT,
+                              "trunc_normal: the square of %s overflows, the distance of [a, b] from the mean in std; "
+                              "move mean or widen std",
+                              fanin_number_format(distance, number));
         FANIN_TRY(fanin_uniform_check(dtype, v[A], v[B], error));
         double rounds = n > 0 ? (fanin_log((double)n) + 0.58) / acceptance(v) : 0;
         if (!(rounds <= MAX_ROUNDS))
@@ -327,10 +341,8 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
                                  fanin_error *error)
 {
     const fanin_dtype t = tensor->dtype;
-    const double nearer = v[MEAN] < v[B] ? v[MEAN] : v[B];
-    const double mode = v[A] > nearer ? v[A] : nearer;
-    const double distance = (mode - v[MEAN]) / v[STD];
-    const double peak = fanin_round_to(t, -0.5 * (distance * distance));
+    /* torch squares by Python's **, which is pow, with other bits than a product */
+    const double peak = fanin_round_to(t, -0.5 * fanin_square(peak_distance(v)));
     /* div_ keeps its scalar in float for the 16-bit types, where sub_ rounds it to them */
     const double mean = fanin_round_to(t, v[MEAN]), std = t == FANIN_F64 ? v[STD] : (double)(float)v[STD];
     fanin_walk walk;

