@@ -11,11 +11,19 @@
 #include "base/expression.h"
 #include "base/text.h"
 #include "init/catalogue.h"
+#include "kernel/convert.h"
 
-/* A set parameter that is required is told from one that is missing by this mark, a NaN with its own payload. */
+/* What stands in the place of a required value that was not given: a NaN with a payload no arithmetic makes. */
+static const uint64_t MISSING = 0x7ff8000000fa41e5;
+
 static double missing(void)
 {
-    return NAN;
+    return fanin_f64_from_bits(MISSING);
+}
+
+static bool is_missing(double value)
+{
+    return fanin_f64_bits(value) == MISSING;
 }
 
 static size_t parameter_count(const fanin_initializer *initializer)
@@ -132,8 +140,11 @@ static fanin_status set_value(const fanin_initializer *initializer, const fanin_
 {
     if (p->kind == FANIN_PARAMETER_MODE || p->kind == FANIN_PARAMETER_NONLINEARITY)
         return set_word(p, text, nbytes, value, error);
-    fanin_status status = evaluate(text, nbytes, variables, nvariables, value, error);
-    if (status == FANIN_OK && p->kind == FANIN_PARAMETER_INTEGER && *value != floor(*value))
+    /* "nan" and "inf" are numbers to torch, which takes them as constants */
+    fanin_status status = fanin_number_parse(text, nbytes, value)
+                              ? FANIN_OK
+                              : evaluate(text, nbytes, variables, nvariables, value, error);
+    if (status == FANIN_OK && p->kind == FANIN_PARAMETER_INTEGER && !(isfinite(*value) && *value == floor(*value)))
         status = fanin_fail(error, FANIN_ERROR_ARGUMENT, "'%.*s' is not a whole number", (int)nbytes, text);
     if (status != FANIN_OK)
         fanin_fail_within(error, "%s: %s", initializer->name, p->name);
@@ -187,7 +198,7 @@ fanin_status fanin_call_finish(const fanin_call *call, fanin_error *error)
 {
     fanin_clear(error);
     for (size_t i = 0; call->initializer->parameters[i].name != NULL; i++)
-        if (call->initializer->parameters[i].required && isnan(call->values[i]))
+        if (call->initializer->parameters[i].required && is_missing(call->values[i]))
             return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s needs a value for %s: write %s(%s=...)",
                               call->initializer->name, call->initializer->parameters[i].name, call->initializer->name,
                               call->initializer->parameters[i].name);

@@ -28,6 +28,7 @@ static void test_good_calls(void **state)
         {" ones ( ) ", "ones", {FANIN_FILL_CONSTANT, {1}}},
         {"constant(0.5)", "constant(val=0.5)", {FANIN_FILL_CONSTANT, {0.5}}},
         {"constant(val=-1/4)", "constant(val=-0.25)", {FANIN_FILL_CONSTANT, {-0.25}}},
+        {"constant(inf)", "constant(val=inf)", {FANIN_FILL_CONSTANT, {INFINITY}}},
         {"uniform", "uniform", {FANIN_FILL_UNIFORM, {0, 1}}},
         {"uniform(-1, b=2)", "uniform(a=-1, b=2)", {FANIN_FILL_UNIFORM, {-1, 2}}},
         {"normal(std=0.02)", "normal(std=0.02)", {FANIN_FILL_NORMAL, {0, 0.02}}},
@@ -65,7 +66,8 @@ static void test_good_calls(void **state)
         assert_int_equal(fanin_call_resolve(&call, &t, &r, &error), FANIN_OK);
         assert_int_equal(r.fill.kind, cases[i].fill.kind);
         for (int k = 0; k < 4; k++)
-            if (!(fabs(r.fill.value[k] - cases[i].fill.value[k]) <= 4e-16 * fabs(cases[i].fill.value[k])))
+            if (r.fill.value[k] != cases[i].fill.value[k] &&
+                !(fabs(r.fill.value[k] - cases[i].fill.value[k]) <= 4e-16 * fabs(cases[i].fill.value[k])))
                 fail_msg("%s: value %d is %.17g, not %.17g", cases[i].text, k, r.fill.value[k], cases[i].fill.value[k]);
         /* what is printed is the same call */
         assert_int_equal(fanin_call_parse(printed, NULL, 0, &again, &error), FANIN_OK);
@@ -101,6 +103,7 @@ static void test_bad_calls(void **state)
         {"constant", "needs a value for val"},
         {"sparse(std=1)", "needs a value for sparsity"},
         {"dirac(1.5)", "whole number"},
+        {"dirac(nan)", "whole number"},
         {"kaiming_normal(mode=fan_sideways)", "fan_in nor fan_out"},
         {"kaiming_normal(nonlinearity=rely)", "did you mean 'relu'"},
         {"kaiming_normal(nonlinearity=gelu)", "no gain in torch"},
@@ -114,6 +117,18 @@ static void test_bad_calls(void **state)
             fail_msg("'%s': %s, '%s'; expected '%s'", cases[i].text, fanin_status_name(status), error.message,
                      cases[i].words);
     }
+}
+
+/* NaN is a value, not a missing one. */
+static void test_nan(void **state)
+{
+    fanin_call call;
+    char printed[64];
+    (void)state;
+    assert_int_equal(fanin_call_parse("constant(nan)", NULL, 0, &call, NULL), FANIN_OK);
+    assert_true(isnan(call.values[0]));
+    fanin_call_format(&call, printed, sizeof printed);
+    assert_string_equal(printed, "constant(val=nan)");
 }
 
 /* Setting parameter by parameter, as a recipe does. */
@@ -171,11 +186,9 @@ static void test_format_into_little_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_calls),
-        cmocka_unit_test(test_bad_calls),
-        cmocka_unit_test(test_set),
-        cmocka_unit_test(test_catalogue),
-        cmocka_unit_test(test_format_into_little_room),
+        cmocka_unit_test(test_good_calls), cmocka_unit_test(test_bad_calls),
+        cmocka_unit_test(test_set),        cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_catalogue),  cmocka_unit_test(test_format_into_little_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
