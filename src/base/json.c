@@ -80,13 +80,17 @@ __attribute__((format(printf, 3, 4))) static fanin_status refuse(const struct pa
     return fanin_fail(p->error, FANIN_ERROR_FORMAT, "%s:%" PRIu32 ":%" PRIu32 ": %s", p->name, line, column, what);
 }
 
+static bool is_word_character(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && strchr("_+-.", c) != NULL);
+}
+
 /* What stands at a place, for messages: a word, or one character. */
 static const char *found_at(const struct parser *p, const char *at, char shown[FANIN_SHOW_NBYTES])
 {
     const char *stop = at;
-    while (stop < p->end && stop - at < 32 &&
-           ((*stop >= '0' && *stop <= '9') || (*stop >= 'a' && *stop <= 'z') || (*stop >= 'A' && *stop <= 'Z') ||
-            *stop == '_' || *stop == '+' || *stop == '-' || *stop == '.'))
+    while (stop < p->end && is_word_character(*stop))
         stop++;
     if (stop == at) {
         size_t length = fanin_utf8_length(at, (size_t)(p->end - at));
@@ -308,7 +312,7 @@ static fanin_status read_string(struct parser *p, const char **string, size_t *n
         if (c >= 0x80) {
             size_t length = fanin_utf8_length(at, (size_t)(p->end - at));
             if (length == 0)
-                return refuse(p, at, "byte 0x%02x is not valid UTF-8 here", (unsigned)c);
+                return refuse(p, at, "byte 0x%02x is not valid UTF-8 here; save the text as UTF-8", (unsigned)c);
             at += length - 1;
         }
     }
@@ -386,6 +390,8 @@ static fanin_status read_number(struct parser *p, fanin_json *value)
         while (digit_at(p, at))
             at++;
     }
+    if (at < p->end && is_word_character(*at))
+        return refuse(p, begin, "%s is not a number in JSON", found_at(p, begin, shown));
     p->at = at;
     if (is_integer)
         return read_integer(p, begin, at, value);
@@ -426,7 +432,7 @@ static fanin_status read_scalar(struct parser *p, fanin_json *value)
     value->kind = FANIN_JSON_NULL;
     if (read_word(p, "null"))
         return FANIN_OK;
-    return refuse_token(p, is_after_comma(p) ? "another value after the comma" : "a value");
+    return refuse_token(p, is_after_comma(p) ? "another value after the comma, or no comma," : "a value");
 }
 
 /* -- Keys given twice -----------------------------------------------------------------------------------------------*/
@@ -513,7 +519,8 @@ static fanin_status read_key(struct parser *p, fanin_json *member)
 {
     skip_blanks(p);
     if (!next_is(p, '"'))
-        return refuse_token(p, next_is(p, '}') ? "another key after the comma" : "a key in double quotes");
+        return refuse_token(p,
+                            next_is(p, '}') ? "another key after the comma, or no comma," : "a key in double quotes");
     locate(p, &member->key_line, &member->key_column);
     FANIN_TRY(read_string(p, &member->key, &member->key_nbytes));
     skip_blanks(p);
@@ -589,7 +596,10 @@ static fanin_status read_values(struct parser *p, fanin_json *root)
         FANIN_TRY(close_containers(p, &depth, &value));
     }
     skip_blanks(p);
-    return p->at == p->end ? FANIN_OK : refuse_token(p, "the end of the text after its value");
+    char shown[FANIN_SHOW_NBYTES];
+    return p->at == p->end
+               ? FANIN_OK
+               : refuse(p, p->at, "nothing may follow the value, but there is %s", found_at(p, p->at, shown));
 }
 
 /* Marks of another encoding, which would otherwise be called an unexpected character. */
