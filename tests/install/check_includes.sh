@@ -11,8 +11,8 @@ cd "${FANIN_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 area_of_public_header() {
     case $1 in
     status | version | dtype | tensor | hooks | generator) echo base ;;
-    init | fill | initializer) echo init ;;
-    layer | model) echo model ;;
+    init | fill | initializer | layer) echo init ;;
+    model) echo model ;;
     checkpoint) echo format ;;
     plan) echo plan ;;
     run) echo run ;;
@@ -75,9 +75,9 @@ for folder in src/*/; do
             esac
             # What a model or a recipe is made of stays its own: others see one header of it.
             case $area:$header in
-            plan:model/model.h | plan:recipe/recipe.h | model:recipe/recipe.h | recipe:model/model.h) ;;
+            plan:model/model_data.h | plan:recipe/recipe.h | model:recipe/recipe.h | recipe:model/model_data.h) ;;
             model:model/* | recipe:recipe/*) ;;
-            *:model/* | *:recipe/*) complain "$file:$line: only model/model.h and recipe/recipe.h are for others ($what)" ;;
+            *:model/* | *:recipe/*) complain "$file:$line: only model/model_data.h and recipe/recipe.h are for others ($what)" ;;
             esac
         done <<END
 $(includes_of "$file")
