@@ -57,6 +57,26 @@ FANIN_API fanin_status fanin_run_checkpoint(const fanin_plan *plan, const fanin_
                                             const fanin_write_options *write, fanin_write_result *result,
                                             fanin_error *error);
 
+/* The keys of __metadata__ under which files say where they come from; "format" is "pt" for transformers' sake. */
+#define FANIN_METADATA_VERSION     "fanin_version"
+#define FANIN_METADATA_PROFILE     "fanin_profile"
+#define FANIN_METADATA_SEED        "fanin_seed" /* decimal */
+#define FANIN_METADATA_PLAN_SHA256 "fanin_plan_sha256"
+#define FANIN_METADATA_PLAN        "fanin_plan" /* over 1 MiB it is a file beside, FANIN_PLAN_FILE, and the key is absent */
+#define FANIN_METADATA_SOURCE      "fanin_source" /* only if given */
+#define FANIN_PLAN_FILE            "fanin-plan.json"
+
+/* One file that a checkpoint has: its path as it is written, and its size. */
+typedef void (*fanin_file_report)(void *user, const char *path, uint64_t nbytes);
+/*
+ * What fanin_run_checkpoint would do, without writing: refuses what it would refuse before the first byte (output that
+ * exists and is not to be replaced, a folder that cannot be made, a file where a folder must be), reports each file
+ * (`report` may be NULL), and fills result but for the digest.
+ */
+FANIN_API fanin_status fanin_run_checkpoint_check(const fanin_plan *plan, const fanin_run_options *options,
+                                                  const fanin_write_options *write, fanin_file_report report,
+                                                  void *user, fanin_write_result *result, fanin_error *error);
+
 /* One tensor without a plan, as .npy, .safetensors (named "weight") or raw .bin, by the path's ending. */
 FANIN_API fanin_status fanin_write_tensor(const char *path, const fanin_tensor *tensor, bool force, fanin_error *error);
 

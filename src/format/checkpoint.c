@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/memory.h"
+#include "format/file_calls.h"
 #include "format/index.h"
 #include "format/path.h"
 #include "format/safetensors.h"
@@ -58,20 +58,30 @@ static fanin_status open_single(fanin_checkpoint *checkpoint, const char *path, 
     return open_file(checkpoint, fanin_duplicate(path, strlen(path)), error);
 }
 
+static fanin_status open_listed(fanin_checkpoint *checkpoint, const char *folder, const char *path, fanin_error *error)
+{
+    const fanin_index *index = &checkpoint->index;
+    for (size_t i = 0; i < index->nfiles; i++) {
+        fanin_status status = open_file(checkpoint, fanin_path_join(folder, index->files[i]), error);
+        if (status != FANIN_OK) {
+            fanin_fail_within(error, "a shard that %s lists", path);
+            return status;
+        }
+    }
+    return FANIN_OK;
+}
+
 static fanin_status open_shards(fanin_checkpoint *checkpoint, const char *path, fanin_error *error)
 {
     fanin_index *index = &checkpoint->index;
     FANIN_TRY(fanin_index_read(path, index, error));
     checkpoint->files = fanin_allocate_zeroed(index->nfiles, sizeof *checkpoint->files);
+    if (checkpoint->files == NULL)
+        return fanin_fail_memory(error, index->nfiles * sizeof *checkpoint->files);
     char *folder = fanin_path_folder(path);
-    fanin_status status = checkpoint->files == NULL || folder == NULL
-                              ? fanin_fail_memory(error, index->nfiles * sizeof *checkpoint->files)
-                              : FANIN_OK;
-    for (size_t i = 0; i < index->nfiles && status == FANIN_OK; i++) {
-        status = open_file(checkpoint, fanin_path_join(folder, index->files[i]), error);
-        if (status != FANIN_OK)
-            fanin_fail_within(error, "a shard that %s lists", path);
-    }
+    if (folder == NULL)
+        return fanin_fail_memory(error, strlen(path));
+    fanin_status status = open_listed(checkpoint, folder, path, error);
     fanin_free(folder);
     return status;
 }
@@ -171,8 +181,7 @@ static fanin_status open_path(fanin_checkpoint *checkpoint, const char *path, fa
 static int exists(const char *path)
 {
     fanin_file_info info;
-    const fanin_io *io = fanin_io_table();
-    int code = io->stat(io->user, path, &info);
+    int code = fanin_file_stat(path, &info);
     return code >= 0 ? 1 : code == -ENOENT || code == -ENOTDIR ? 0 : code;
 }
 
@@ -207,9 +216,8 @@ static fanin_status open_folder(fanin_checkpoint *checkpoint, const char *folder
 fanin_status fanin_checkpoint_open(const char *path, fanin_checkpoint **checkpoint, fanin_error *error)
 {
     fanin_clear(error);
-    const fanin_io *io = fanin_io_table();
     fanin_file_info info;
-    int code = io->stat(io->user, path, &info);
+    int code = fanin_file_stat(path, &info);
     if (code < 0)
         return fanin_fail_io(error, code, "open", path);
     fanin_checkpoint *opened = fanin_allocate_zeroed(1, sizeof *opened);
@@ -228,11 +236,10 @@ void fanin_checkpoint_close(fanin_checkpoint *checkpoint)
 {
     if (checkpoint == NULL)
         return;
-    const fanin_io *io = fanin_io_table();
     for (size_t i = 0; i < checkpoint->nfiles; i++) {
         checkpoint_file *file = &checkpoint->files[i];
         if (file->fd >= 0) {
-            (void)io->close(io->user, file->fd);
+            (void)fanin_file_close(file->fd);
             fanin_safetensors_release(&file->header);
         }
         fanin_free(file->path);

@@ -13,9 +13,11 @@ static const struct {
     fanin_dtype dtype;
     const char *descr;
 } descriptions[] = {
-    {FANIN_BOOL, "|b1"}, {FANIN_I8, "|i1"},  {FANIN_U8, "|u1"},  {FANIN_I16, "<i2"}, {FANIN_U16, "<u2"},
-    {FANIN_I32, "<i4"},  {FANIN_U32, "<u4"}, {FANIN_I64, "<i8"}, {FANIN_U64, "<u8"}, {FANIN_F16, "<f2"},
-    {FANIN_F32, "<f4"},  {FANIN_F64, "<f8"}, {FANIN_C64, "<c8"},
+    {FANIN_BOOL, "|b1"}, {FANIN_I8, "|i1"},  {FANIN_U8, "|u1"},  {FANIN_I16, "<i2"},  {FANIN_U16, "<u2"},
+    {FANIN_I32, "<i4"},  {FANIN_U32, "<u4"}, {FANIN_I64, "<i8"}, {FANIN_U64, "<u8"},  {FANIN_F16, "<f2"},
+    {FANIN_F32, "<f4"},  {FANIN_F64, "<f8"}, {FANIN_C64, "<c8"}, {FANIN_BF16, "<V2"}, /* what numpy.save writes for the
+                                                                                         bfloat16 of ml_dtypes; it loads
+                                                                                         as 2 raw bytes */
 };
 
 static const char *descr_of(fanin_dtype dtype)

@@ -8,17 +8,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/memory.h"
-
-/* Interrupted calls are made again; a call that is interrupted this often is not making progress. */
-#define REPEATED(code, call)                                                                                           \
-    do {                                                                                                               \
-        int tries_ = 0;                                                                                                \
-        do                                                                                                             \
-            (code) = (call);                                                                                           \
-        while ((code) == -EINTR && ++tries_ < 100);                                                                    \
-    } while (0)
+#include "format/file_calls.h"
 
 /*
  * What is needed of a lock: of two runs that want the same temporary name, the second finds out that the first lives.
@@ -26,24 +17,17 @@
  */
 static bool is_held(int fd)
 {
-    const fanin_io *io = fanin_io_table();
-    int code;
-    if (io->lock == NULL)
-        return false;
-    REPEATED(code, io->lock(io->user, fd));
-    return code == -EWOULDBLOCK;
+    return fanin_file_lock(fd) == -EWOULDBLOCK;
 }
 
-/* 1 if the name still leads to the open file, 0 if it was removed or replaced between opening and locking, or an errno.
- */
+/* 1 if the name still leads to the open file, 0 if that was removed or replaced before it was locked, or an errno. */
 static int is_same_file(int fd, const char *path)
 {
-    const fanin_io *io = fanin_io_table();
     fanin_file_info opened, named;
-    int code = io->fstat(io->user, fd, &opened);
+    int code = fanin_file_fstat(fd, &opened);
     if (code < 0)
         return code;
-    code = io->stat(io->user, path, &named);
+    code = fanin_file_stat(path, &named);
     if (code < 0)
         return code == -ENOENT ? 0 : code;
     return opened.device == named.device && opened.node == named.node;
@@ -60,9 +44,7 @@ static fanin_status fail_held(const char *path, fanin_error *error)
  */
 static fanin_status remove_leftover(const char *path, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    int fd;
-    REPEATED(fd, io->open_read(io->user, path));
+    int fd = fanin_file_open_read(path);
     if (fd == -ENOENT)
         return FANIN_OK;
     if (fd < 0)
@@ -77,16 +59,14 @@ static fanin_status remove_leftover(const char *path, fanin_error *error)
         else if (same)
             status = fanin_remove(path, error);
     }
-    (void)io->close(io->user, fd);
+    (void)fanin_file_close(fd);
     return status;
 }
 
 static fanin_status create_locked(fanin_partial *partial, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
     for (int tries = 0; tries < 8; tries++) {
-        int fd;
-        REPEATED(fd, io->create_exclusive(io->user, partial->path));
+        int fd = fanin_file_create_exclusive(partial->path);
         if (fd == -EEXIST) {
             FANIN_TRY(remove_leftover(partial->path, error));
             continue;
@@ -99,7 +79,7 @@ static fanin_status create_locked(fanin_partial *partial, fanin_error *error)
             partial->made = true;
             return FANIN_OK;
         }
-        (void)io->close(io->user, fd);
+        (void)fanin_file_close(fd);
         if (same < 0) {
             (void)fanin_remove(partial->path, NULL);
             return fanin_fail_io(error, same, "look at", partial->path);
@@ -127,13 +107,11 @@ static fanin_status make_paths(fanin_partial *partial, const char *name, const c
 fanin_status fanin_partial_create(fanin_partial *partial, const char *name, const char *tag, uint64_t nbytes,
                                   fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
     fanin_status status = make_paths(partial, name, tag, error);
     if (status == FANIN_OK)
         status = create_locked(partial, error);
     if (status == FANIN_OK && nbytes > 0) {
-        int code;
-        REPEATED(code, io->allocate(io->user, partial->fd, nbytes));
+        int code = fanin_file_allocate(partial->fd, nbytes);
         if (code < 0 && code != -EOPNOTSUPP)
             status = fanin_fail_io(error, code, "reserve space for", partial->path);
     }
@@ -144,12 +122,10 @@ fanin_status fanin_partial_create(fanin_partial *partial, const char *name, cons
 
 fanin_status fanin_partial_finish(fanin_partial *partial, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    int code;
-    REPEATED(code, io->sync(io->user, partial->fd));
+    int code = fanin_file_sync(partial->fd);
     if (code < 0)
         return fanin_fail_io(error, code, "sync", partial->path);
-    code = io->close(io->user, partial->fd);
+    code = fanin_file_close(partial->fd);
     partial->fd = -1;
     /* an interrupted close has closed, and the bytes are on the disk already */
     if (code < 0 && code != -EINTR)
@@ -159,9 +135,7 @@ fanin_status fanin_partial_finish(fanin_partial *partial, fanin_error *error)
 
 fanin_status fanin_partial_publish(fanin_partial *partial, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    int code;
-    REPEATED(code, io->rename(io->user, partial->path, partial->name));
+    int code = fanin_file_rename(partial->path, partial->name);
     if (code < 0)
         return fanin_fail_io(error, code, "rename to its name", partial->path);
     partial->made = false;
@@ -170,9 +144,8 @@ fanin_status fanin_partial_publish(fanin_partial *partial, fanin_error *error)
 
 void fanin_partial_discard(fanin_partial *partial)
 {
-    const fanin_io *io = fanin_io_table();
     if (partial->made && partial->fd >= 0)
-        (void)io->close(io->user, partial->fd);
+        (void)fanin_file_close(partial->fd);
     if (partial->made)
         (void)fanin_remove(partial->path, NULL);
     fanin_free(partial->name);
@@ -194,24 +167,19 @@ fanin_status fanin_partial_write(fanin_partial *partial, const char *name, const
 
 fanin_status fanin_remove(const char *path, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    int code;
-    REPEATED(code, io->unlink(io->user, path));
+    int code = fanin_file_unlink(path);
     return code < 0 && code != -ENOENT ? fanin_fail_io(error, code, "remove", path) : FANIN_OK;
 }
 
 fanin_status fanin_sync_folder(const char *path, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    int code;
-    REPEATED(code, io->sync_directory(io->user, path));
+    int code = fanin_file_sync_directory(path);
     return code < 0 ? fanin_fail_io(error, code, "sync the folder", path) : FANIN_OK;
 }
 
 fanin_status fanin_lock_folder(const char *path, int *fd, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
-    REPEATED(*fd, io->open_read(io->user, path));
+    *fd = fanin_file_open_read(path);
     if (*fd < 0)
         return fanin_fail_io(error, *fd, "open the folder", path);
     if (!is_held(*fd))
@@ -222,6 +190,5 @@ fanin_status fanin_lock_folder(const char *path, int *fd, fanin_error *error)
 
 void fanin_unlock_folder(int fd)
 {
-    const fanin_io *io = fanin_io_table();
-    (void)io->close(io->user, fd);
+    (void)fanin_file_close(fd);
 }

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/json.h"
+#include "format/file_calls.h"
 #include "format/shown.h"
 
 /* What people hand over instead, by its first bytes. */
@@ -364,13 +364,12 @@ static fanin_status check_kind(const fanin_file_info *info, const char *path, fa
 static fanin_status read_opened(int fd, const char *path, fanin_safetensors_header *header, fanin_error *error)
 {
     fanin_file_info info;
-    const fanin_io *io = fanin_io_table();
-    int code = io->fstat(io->user, fd, &info);
+    int code = fanin_file_fstat(fd, &info);
     if (code < 0)
         return fanin_fail_io(error, code, "read the size of", path);
     FANIN_TRY(check_kind(&info, path, error));
     uint8_t first[8] = {0};
-    uint64_t length;
+    uint64_t length = 0;
     FANIN_TRY(fanin_pread_all(fd, first, info.nbytes < 8 ? (size_t)info.nbytes : 8, 0, path, error));
     FANIN_TRY(fanin_safetensors_length(first, info.nbytes, path, &length, error));
     char *text = fanin_allocate((size_t)length, 1);
@@ -385,18 +384,17 @@ static fanin_status read_opened(int fd, const char *path, fanin_safetensors_head
 
 fanin_status fanin_safetensors_open(const char *path, int *fd, fanin_safetensors_header *header, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
     fanin_file_info info;
-    int code = io->stat(io->user, path, &info);
+    int code = fanin_file_stat(path, &info);
     if (code < 0)
         return fanin_fail_io(error, code, "open", path);
     FANIN_TRY(check_kind(&info, path, error));
-    int opened = io->open_read(io->user, path);
+    int opened = fanin_file_open_read(path);
     if (opened < 0)
         return fanin_fail_io(error, opened, "open", path);
     fanin_status status = read_opened(opened, path, header, error);
     if (status != FANIN_OK)
-        (void)io->close(io->user, opened);
+        (void)fanin_file_close(opened);
     else
         *fd = opened;
     return status;

@@ -76,11 +76,12 @@ static bool looks_at_cache(const fanin_plan_op *op, fanin_profile profile)
            (fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL) == FANIN_OK && stream.scalar);
 }
 
-/* The second normal of the pair drawn at `at` becomes the cached one: one normal is taken there, the other stays. */
+/*
+ * The second normal of the pair drawn at `at` becomes the cached one: one normal is taken there, the other stays. The
+ * plan names only pairs behind the last data-dependent op; older ones are in its snapshot.
+ */
 static fanin_status restore_cache(fanin_cursor *cursor, uint64_t at, size_t barriers, fanin_error *error)
 {
-    while (barriers > 0 && end_of_barrier(cursor, barriers - 1) > at)
-        barriers--;
     fanin_generator pair = generator_at(cursor, at, barriers);
     pair.has_next_normal = false;
     double first;

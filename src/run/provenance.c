@@ -15,8 +15,6 @@
 #include "fanin/version.h"
 #include "format/path.h"
 
-const char fanin_plan_file_name[] = "fanin-plan.json";
-
 /* A plan file is read whole; more than this is no plan. */
 static const uint64_t max_plan_nbytes = (uint64_t)1 << 30;
 
@@ -41,12 +39,12 @@ fanin_status fanin_provenance_create(fanin_provenance *provenance, const fanin_p
     snprintf(provenance->seed, sizeof provenance->seed, "%" PRIu64, seed);
     const fanin_pair pairs[] = {
         {"format", "pt"}, /* what transformers asks for before it loads */
-        {"fanin_version", fanin_version()},
-        {"fanin_profile", fanin_profile_name(fanin_plan_profile(plan))},
-        {"fanin_seed", provenance->seed},
-        {"fanin_plan_sha256", provenance->sha256},
-        {"fanin_plan", provenance->plan_beside ? NULL : provenance->plan},
-        {"fanin_source", source},
+        {FANIN_METADATA_VERSION, fanin_version()},
+        {FANIN_METADATA_PROFILE, fanin_profile_name(fanin_plan_profile(plan))},
+        {FANIN_METADATA_SEED, provenance->seed},
+        {FANIN_METADATA_PLAN_SHA256, provenance->sha256},
+        {FANIN_METADATA_PLAN, provenance->plan_beside ? NULL : provenance->plan},
+        {FANIN_METADATA_SOURCE, source},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if (pairs[i].value != NULL)
@@ -79,7 +77,7 @@ static fanin_status read_plan_beside(const char *checkpoint_file, const char *sh
                                      fanin_error *error)
 {
     char *folder = fanin_path_folder(checkpoint_file);
-    char *path = folder != NULL ? fanin_path_join(folder, fanin_plan_file_name) : NULL;
+    char *path = folder != NULL ? fanin_path_join(folder, FANIN_PLAN_FILE) : NULL;
     char *text = NULL;
     size_t nbytes;
     fanin_status status = path != NULL ? fanin_read_file(path, max_plan_nbytes, &text, &nbytes, error)
@@ -97,16 +95,16 @@ fanin_status fanin_plan_from_checkpoint(const fanin_checkpoint *checkpoint, fani
 {
     fanin_clear(error);
     const char *path = fanin_checkpoint_file_at(checkpoint, 0);
-    const char *embedded = fanin_checkpoint_metadata(checkpoint, "fanin_plan");
-    const char *sha256 = fanin_checkpoint_metadata(checkpoint, "fanin_plan_sha256");
-    const char *seed_text = fanin_checkpoint_metadata(checkpoint, "fanin_seed");
+    const char *embedded = fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_PLAN);
+    const char *sha256 = fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_PLAN_SHA256);
+    const char *seed_text = fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_SEED);
     uint64_t value;
     if (sha256 == NULL || seed_text == NULL)
         return fanin_fail(
             error, FANIN_ERROR_UNSUPPORTED,
             "%s: carries no plan of fanin (%s is missing from its metadata): give the description and the "
             "seed it was made from",
-            path, sha256 == NULL ? "fanin_plan_sha256" : "fanin_seed");
+            path, sha256 == NULL ? FANIN_METADATA_PLAN_SHA256 : FANIN_METADATA_SEED);
     if (!fanin_u64_parse(seed_text, strlen(seed_text), &value))
         return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: fanin_seed in its metadata is no number from 0 to 2^64 - 1",
                           path);

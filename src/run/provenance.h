@@ -10,7 +10,6 @@
 
 /* A plan with more JSON than this is not repeated in every file's header, but written beside them. */
 #define FANIN_MAX_EMBEDDED_PLAN_NBYTES ((size_t)1 << 20)
-extern const char fanin_plan_file_name[];
 
 typedef struct fanin_provenance {
     char *plan; /* compact JSON */

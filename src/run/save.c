@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/memory.h"
+#include "format/file_calls.h"
 #include "format/index.h"
 #include "format/partial.h"
 #include "format/path.h"
@@ -160,12 +160,11 @@ static char *path_of_shard(const saving *s, size_t shard)
 /* Takes the path (which may be NULL). Only a regular file may be replaced, and only by force. */
 static fanin_status check_output(const saving *s, char *path, bool *exists)
 {
-    const fanin_io *io = fanin_io_table();
     fanin_file_info info;
     if (path == NULL)
         return fanin_fail_memory(s->error, strlen(s->folder) + FANIN_SHARD_NAME_NBYTES);
     fanin_status status = FANIN_OK;
-    int code = io->stat(io->user, path, &info);
+    int code = fanin_file_stat(path, &info);
     *exists = code >= 0;
     if (code < 0 && code != -ENOENT)
         status = fanin_fail_io(s->error, code, "look at", path);
@@ -182,7 +181,6 @@ static fanin_status check_output(const saving *s, char *path, bool *exists)
 /* A config.json that holds what would be written is left as it is: the folder may be the one it was read from. */
 static fanin_status check_config(saving *s)
 {
-    const fanin_io *io = fanin_io_table();
     const char *text = s->write->config_json;
     if (!s->is_folder || text == NULL)
         return FANIN_OK;
@@ -192,7 +190,7 @@ static fanin_status check_config(saving *s)
     fanin_file_info info;
     size_t nbytes = strlen(text), old_nbytes;
     s->writes_config = true;
-    if (io->stat(io->user, path, &info) >= 0 && info.kind == FANIN_FILE_REGULAR && info.nbytes == nbytes &&
+    if (fanin_file_stat(path, &info) >= 0 && info.kind == FANIN_FILE_REGULAR && info.nbytes == nbytes &&
         fanin_read_file(path, nbytes, &old, &old_nbytes, NULL) == FANIN_OK)
         s->writes_config = old_nbytes != nbytes || memcmp(old, text, nbytes) != 0;
     fanin_free(old);
@@ -213,21 +211,44 @@ static fanin_status read_old_index(saving *s)
     return status == FANIN_ERROR_MEMORY ? fanin_fail_memory(s->error, 0) : FANIN_OK;
 }
 
+/* The folder a path lies in; "a/b//" lies in a: slashes at the end name nothing. NULL when there is no memory. */
+static char *parent_of(const char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    char *trimmed = fanin_duplicate(path, n), *parent = trimmed != NULL ? fanin_path_folder(trimmed) : NULL;
+    fanin_free(trimmed);
+    return parent;
+}
+
+/* Only the last folder of a path is made. */
+static fanin_status check_folder(const saving *s, const char *folder, bool may_be_absent, bool *exists)
+{
+    fanin_file_info info;
+    int code = fanin_file_stat(folder, &info);
+    *exists = code >= 0;
+    if (code < 0 && !(may_be_absent && code == -ENOENT))
+        return fanin_fail_io(s->error, code, "write into the folder", folder);
+    if (code >= 0 && info.kind != FANIN_FILE_DIRECTORY)
+        return fanin_fail(s->error, FANIN_ERROR_ARGUMENT,
+                          "%s: is no folder; for a single file the name must end in .safetensors", folder);
+    return FANIN_OK;
+}
+
 static fanin_status check_outputs(saving *s)
 {
-    const fanin_io *io = fanin_io_table();
-    fanin_file_info info;
     bool exists;
+    FANIN_TRY(check_folder(s, s->folder, s->is_folder, &exists));
+    if (!exists) {
+        char *parent = parent_of(s->folder);
+        fanin_status status =
+            parent != NULL ? check_folder(s, parent, false, &exists) : fanin_fail_memory(s->error, strlen(s->folder));
+        fanin_free(parent);
+        return status == FANIN_OK ? check_config(s)
+                                  : status; /* for a new folder that decides only that it is written */
+    }
     if (s->is_folder) {
-        int code = io->stat(io->user, s->folder, &info);
-        if (code == -ENOENT)
-            return check_config(s); /* decides only that it is written */
-        if (code < 0)
-            return fanin_fail_io(s->error, code, "look at", s->folder);
-        if (info.kind != FANIN_FILE_DIRECTORY)
-            return fanin_fail(s->error, FANIN_ERROR_ARGUMENT,
-                              "%s: is there and no folder; for a single file the name must end in .safetensors",
-                              s->folder);
         FANIN_TRY(check_output(s, path_of(s, index_name), &s->has_old_index));
         FANIN_TRY(check_output(s, path_of(s, "model.safetensors"), &exists));
         FANIN_TRY(check_config(s));
@@ -235,7 +256,7 @@ static fanin_status check_outputs(saving *s)
             FANIN_TRY(read_old_index(s));
     }
     if (s->provenance.plan_beside)
-        FANIN_TRY(check_output(s, path_of(s, fanin_plan_file_name), &exists));
+        FANIN_TRY(check_output(s, path_of(s, FANIN_PLAN_FILE), &exists));
     for (size_t shard = 0; shard < s->shards.nshards; shard++)
         FANIN_TRY(check_output(s, path_of_shard(s, shard), &exists));
     return FANIN_OK;
@@ -245,10 +266,9 @@ static fanin_status check_outputs(saving *s)
 
 static fanin_status open_folder(saving *s)
 {
-    const fanin_io *io = fanin_io_table();
     if (!s->is_folder)
         return FANIN_OK;
-    int code = io->make_directory(io->user, s->folder);
+    int code = fanin_file_make_directory(s->folder);
     if (code < 0 && code != -EEXIST)
         return fanin_fail_io(s->error, code, "make the folder", s->folder);
     s->made_folder = code >= 0;
@@ -297,12 +317,11 @@ static fanin_status write_text(saving *s, const char *name, const char *text, si
     return status;
 }
 
-static fanin_status write_index(saving *s)
+static fanin_status format_index(const saving *s, fanin_text *text)
 {
     size_t ntensors = fanin_plan_tensor_count(s->plan), n = 0, nshards = s->shards.nshards;
     fanin_index_entry *entries = fanin_allocate(ntensors, sizeof *entries);
     char(*names)[FANIN_SHARD_NAME_NBYTES] = fanin_allocate(nshards, sizeof *names);
-    fanin_text text = {0};
     fanin_status status = FANIN_OK;
     if (entries == NULL || names == NULL) {
         status = fanin_fail_memory(s->error, ntensors * sizeof *entries);
@@ -313,13 +332,20 @@ static fanin_status write_index(saving *s)
             if (s->shards.of_tensor[i] != SIZE_MAX)
                 entries[n++] = (fanin_index_entry){.tensor = fanin_plan_tensor_at(s->plan, i)->name,
                                                    .file = names[s->shards.of_tensor[i]]};
-        status = fanin_index_format(entries, n, s->shards.nbytes, &text, s->error);
+        status = fanin_index_format(entries, n, s->shards.nbytes, text, s->error);
     }
+    fanin_free(names);
+    fanin_free(entries);
+    return status;
+}
+
+static fanin_status write_index(saving *s)
+{
+    fanin_text text = {0};
+    fanin_status status = format_index(s, &text);
     if (status == FANIN_OK)
         status = write_text(s, index_name, text.data, text.nbytes);
     fanin_text_release(&text);
-    fanin_free(names);
-    fanin_free(entries);
     return status;
 }
 
@@ -331,7 +357,7 @@ static fanin_status write_files(saving *s)
     if (s->writes_config)
         FANIN_TRY(write_text(s, config_name, s->write->config_json, strlen(s->write->config_json)));
     if (s->provenance.plan_beside)
-        FANIN_TRY(write_text(s, fanin_plan_file_name, s->provenance.plan, s->provenance.plan_nbytes));
+        FANIN_TRY(write_text(s, FANIN_PLAN_FILE, s->provenance.plan, s->provenance.plan_nbytes));
     if (s->shards.nshards > 1)
         return write_index(s);
     fanin_partial weights = s->partials[0];
@@ -381,7 +407,7 @@ static bool is_written(const saving *s, const char *name)
 static fanin_status remove_leftovers(const saving *s)
 {
     if (!s->provenance.plan_beside)
-        FANIN_TRY(remove_named(s, fanin_plan_file_name));
+        FANIN_TRY(remove_named(s, FANIN_PLAN_FILE));
     if (!is_written(s, "model.safetensors"))
         FANIN_TRY(remove_named(s, "model.safetensors"));
     for (size_t i = 0; i < s->old_index.nfiles; i++)
@@ -392,13 +418,9 @@ static fanin_status remove_leftovers(const saving *s)
 
 static fanin_status sync_parent(const saving *s)
 {
-    /* "a/b//" lies in a: slashes at the end name nothing */
-    size_t n = strlen(s->folder);
-    while (n > 1 && s->folder[n - 1] == '/')
-        n--;
-    char *trimmed = fanin_duplicate(s->folder, n), *parent = trimmed != NULL ? fanin_path_folder(trimmed) : NULL;
-    fanin_status status = parent != NULL ? fanin_sync_folder(parent, s->error) : fanin_fail_memory(s->error, n);
-    fanin_free(trimmed);
+    char *parent = parent_of(s->folder);
+    fanin_status status =
+        parent != NULL ? fanin_sync_folder(parent, s->error) : fanin_fail_memory(s->error, strlen(s->folder));
     fanin_free(parent);
     return status;
 }
@@ -432,27 +454,82 @@ static fanin_status commit(saving *s)
 
 static fanin_status save(saving *s, fanin_write_result *result)
 {
-    FANIN_TRY(prepare(s));
-    FANIN_TRY(check_headers(s));
-    FANIN_TRY(check_outputs(s));
     FANIN_TRY(open_folder(s));
     FANIN_TRY(write_files(s));
-    fanin_digest digest;
-    FANIN_TRY(fanin_plan_content_digest(s->plan, s->digests, &digest, s->error));
-    FANIN_TRY(commit(s));
-    if (result != NULL)
-        *result = (fanin_write_result){.digest = digest, .nbytes = s->shards.nbytes, .nfiles = s->shards.nshards};
+    FANIN_TRY(fanin_plan_content_digest(s->plan, s->digests, &result->digest, s->error));
+    return commit(s);
+}
+
+/* -- Saying what would be done ---------------------------------------------------------------------------------- */
+
+typedef struct reporting {
+    fanin_file_report report;
+    void *user;
+} reporting;
+
+/* Takes the path, which may be NULL. */
+static fanin_status report_file(const saving *s, const reporting *to, char *path, uint64_t nbytes)
+{
+    if (path == NULL)
+        return fanin_fail_memory(s->error, strlen(s->folder) + FANIN_SHARD_NAME_NBYTES);
+    to->report(to->user, path, nbytes);
+    fanin_free(path);
     return FANIN_OK;
 }
 
-fanin_status fanin_run_checkpoint(const fanin_plan *plan, const fanin_run_options *options,
-                                  const fanin_write_options *write, fanin_write_result *result, fanin_error *error)
+static fanin_status report_index(const saving *s, const reporting *to)
 {
+    fanin_text text = {0};
+    fanin_status status = format_index(s, &text);
+    if (status == FANIN_OK)
+        status = report_file(s, to, path_of(s, index_name), text.nbytes);
+    fanin_text_release(&text);
+    return status;
+}
+
+static fanin_status report_files(const saving *s, const reporting *to)
+{
+    for (size_t shard = 0; shard < s->shards.nshards; shard++) {
+        fanin_text header = {0};
+        uint64_t nbytes = 0;
+        fanin_status status = format_shard(s, shard, s->write->path, &header, &nbytes);
+        fanin_text_release(&header);
+        FANIN_TRY(status);
+        FANIN_TRY(report_file(s, to, path_of_shard(s, shard), nbytes));
+    }
+    if (s->writes_config)
+        FANIN_TRY(report_file(s, to, path_of(s, config_name), strlen(s->write->config_json)));
+    if (s->provenance.plan_beside)
+        FANIN_TRY(report_file(s, to, path_of(s, FANIN_PLAN_FILE), s->provenance.plan_nbytes));
+    return s->shards.nshards > 1 ? report_index(s, to) : FANIN_OK;
+}
+
+/* -- Both ------------------------------------------------------------------------------------------------------- */
+
+/* to: NULL to write, else whom to tell what would be written. */
+static fanin_status check_and_save(saving *s, const reporting *to, fanin_write_result *result)
+{
+    FANIN_TRY(prepare(s));
+    FANIN_TRY(check_headers(s));
+    FANIN_TRY(check_outputs(s));
+    *result = (fanin_write_result){.nbytes = s->shards.nbytes, .nfiles = s->shards.nshards};
+    if (to == NULL)
+        return save(s, result);
+    return to->report != NULL ? report_files(s, to) : FANIN_OK;
+}
+
+static fanin_status begin_and_end(const fanin_plan *plan, const fanin_run_options *options,
+                                  const fanin_write_options *write, const reporting *to, fanin_write_result *result,
+                                  fanin_error *error)
+{
+    fanin_write_result local;
     fanin_clear(error);
     FANIN_TRY(check_options(write, error));
     saving s = {.plan = plan, .options = options, .write = write, .error = error};
     FANIN_TRY(fanin_maker_begin(&s.maker, plan, options, error));
-    fanin_status status = save(&s, result);
+    fanin_status status = check_and_save(&s, to, &local);
+    if (status == FANIN_OK && result != NULL)
+        *result = local;
     for (size_t i = 0; i < s.npartials; i++)
         fanin_partial_discard(&s.partials[i]);
     if (s.has_lock)
@@ -469,4 +546,18 @@ fanin_status fanin_run_checkpoint(const fanin_plan *plan, const fanin_run_option
     fanin_free(s.folder);
     fanin_maker_end(&s.maker);
     return status;
+}
+
+fanin_status fanin_run_checkpoint(const fanin_plan *plan, const fanin_run_options *options,
+                                  const fanin_write_options *write, fanin_write_result *result, fanin_error *error)
+{
+    return begin_and_end(plan, options, write, NULL, result, error);
+}
+
+fanin_status fanin_run_checkpoint_check(const fanin_plan *plan, const fanin_run_options *options,
+                                        const fanin_write_options *write, fanin_file_report report, void *user,
+                                        fanin_write_result *result, fanin_error *error)
+{
+    const reporting to = {report, user};
+    return begin_and_end(plan, options, write, &to, result, error);
 }

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "fanin/version.h"
+#include "format/file_calls.h"
 #include "format/npy.h"
 #include "format/partial.h"
 #include "format/path.h"
@@ -56,9 +56,8 @@ static fanin_status format_header(const fanin_tensor *tensor, const char *path, 
 
 static fanin_status check_absent(const char *path, bool force, fanin_error *error)
 {
-    const fanin_io *io = fanin_io_table();
     fanin_file_info info;
-    int code = io->stat(io->user, path, &info);
+    int code = fanin_file_stat(path, &info);
     if (code < 0)
         return code == -ENOENT ? FANIN_OK : fanin_fail_io(error, code, "look at", path);
     if (info.kind != FANIN_FILE_REGULAR)

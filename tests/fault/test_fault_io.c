@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every file operation and every allocation of writing and verifying a checkpoint fails in its turn, once and from then
+ * on. Whatever happens, a name holds a whole file or what it held before, nothing is left lying about, nothing leaks.
+ */
+#define _XOPEN_SOURCE 700
+#include "plan_fixture.h"
+#include "scratch.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fanin/hooks.h"
+
+static fanin_error error;
+
+/* -- The table that fails ------------------------------------------------------------------------------------------ */
+
+enum { SHORT = 1, NOTHING = 2 }; /* a transfer of half the bytes, of none */
+
+static struct {
+    bool armed;
+    long calls; /* since it was armed */
+    long first; /* the call that fails: 1 is the first */
+    long last;  /* and the last that does */
+    int fault;  /* a negative errno, SHORT or NOTHING */
+    bool happened;
+    bool spared_partials; /* unlink failed, so a temporary file may be left */
+    int open_files;
+} io;
+
+static bool fails(void)
+{
+    if (!io.armed)
+        return false;
+    io.calls++;
+    bool now = io.calls >= io.first && io.calls <= io.last;
+    io.happened = io.happened || now;
+    return now;
+}
+
+#define REAL fanin_default_io()
+
+static int opened(int fd)
+{
+    io.open_files += fd >= 0;
+    return fd;
+}
+
+static int bad_open_read(void *user, const char *path)
+{
+    return fails() && io.fault < 0 ? io.fault : opened(REAL->open_read(user, path));
+}
+
+static int bad_create(void *user, const char *path)
+{
+    return fails() && io.fault < 0 ? io.fault : opened(REAL->create_exclusive(user, path));
+}
+
+static int64_t bad_pread(void *user, int fd, void *data, size_t nbytes, uint64_t offset)
+{
+    if (!fails())
+        return REAL->pread(user, fd, data, nbytes, offset);
+    return io.fault == SHORT     ? REAL->pread(user, fd, data, (nbytes + 1) / 2, offset)
+           : io.fault == NOTHING ? 0
+                                 : io.fault;
+}
+
+static int64_t bad_pwrite(void *user, int fd, const void *data, size_t nbytes, uint64_t offset)
+{
+    if (!fails())
+        return REAL->pwrite(user, fd, data, nbytes, offset);
+    return io.fault == SHORT     ? REAL->pwrite(user, fd, data, (nbytes + 1) / 2, offset)
+           : io.fault == NOTHING ? 0
+                                 : io.fault;
+}
+
+/* Space is really reserved, but nothing is synced: the order of calls is what is tested, not the disk. */
+static int bad_allocate(void *user, int fd, uint64_t nbytes)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->allocate(user, fd, nbytes);
+}
+
+static int bad_truncate(void *user, int fd, uint64_t nbytes)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->truncate(user, fd, nbytes);
+}
+
+static int bad_sync(void *user, int fd)
+{
+    (void)user, (void)fd;
+    return fails() && io.fault < 0 ? io.fault : 0;
+}
+
+static int bad_close(void *user, int fd)
+{
+    io.open_files--;
+    int code = REAL->close(user, fd);
+    return fails() && io.fault < 0 ? io.fault : code;
+}
+
+static int bad_rename(void *user, const char *from, const char *to)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->rename(user, from, to);
+}
+
+static int bad_unlink(void *user, const char *path)
+{
+    bool failing = fails() && io.fault < 0;
+    io.spared_partials = io.spared_partials || failing;
+    return failing ? io.fault : REAL->unlink(user, path);
+}
+
+static int bad_make_directory(void *user, const char *path)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->make_directory(user, path);
+}
+
+static int bad_sync_directory(void *user, const char *path)
+{
+    (void)user, (void)path;
+    return fails() && io.fault < 0 ? io.fault : 0;
+}
+
+static int bad_stat(void *user, const char *path, fanin_file_info *info)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->stat(user, path, info);
+}
+
+static int bad_fstat(void *user, int fd, fanin_file_info *info)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->fstat(user, fd, info);
+}
+
+static int bad_lock(void *user, int fd)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->lock(user, fd);
+}
+
+static const fanin_io bad_io = {
+    bad_open_read, bad_create, bad_pread,          bad_pwrite,         bad_allocate, bad_truncate, bad_sync, bad_close,
+    bad_rename,    bad_unlink, bad_make_directory, bad_sync_directory, bad_stat,     bad_fstat,    bad_lock, NULL};
+
+/* -- The allocator that fails -------------------------------------------------------------------------------------- */
+
+static struct {
+    bool armed;
+    long calls, first, last;
+    bool happened;
+    long blocks;
+} memory;
+
+static void *bad_malloc(void *user, size_t nbytes)
+{
+    (void)user;
+    if (memory.armed) {
+        memory.calls++;
+        if (memory.calls >= memory.first && memory.calls <= memory.last) {
+            memory.happened = true;
+            return NULL;
+        }
+    }
+    memory.blocks++;
+    return malloc(nbytes > 0 ? nbytes : 1);
+}
+
+static void bad_free(void *user, void *block)
+{
+    (void)user;
+    memory.blocks--;
+    free(block);
+}
+
+static const fanin_allocator bad_allocator = {bad_malloc, bad_free, NULL};
+
+/* -- Scenarios ----------------------------------------------------------------------------------------------------- */
+
+static const char spec[] =
+    "{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"f32\",\"tensors\":["
+    "{\"name\":\"wte.weight\",\"shape\":[50,16]},{\"name\":\"h.weight\",\"shape\":[33,17]},"
+    "{\"name\":\"h.bias\",\"shape\":[33]},{\"name\":\"square.weight\",\"shape\":[24,24]},"
+    "{\"name\":\"head.weight\",\"tie\":\"wte.weight\"}],"
+    "\"rules\":[{\"match\":\"**.bias\",\"init\":\"zeros\"},{\"match\":\"square.weight\",\"init\":\"orthogonal\"},"
+    "{\"match\":\"**\",\"init\":\"normal\",\"std\":0.02}]}";
+
+static fanin_plan *plan;
+static fanin_digest digest_of[3]; /* by seed */
+
+typedef struct scenario {
+    const char *name;
+    const char *path;
+    uint64_t max_shard_nbytes;
+    const char *config;
+    uint64_t old_seed; /* what is there before; 0: nothing */
+    const char *main;  /* the file that makes the checkpoint visible */
+} scenario;
+
+static const scenario scenarios[] = {
+    {"one file", "out/one.safetensors", 0, NULL, 0, "out/one.safetensors"},
+    {"one file, replaced", "out/one.safetensors", 0, NULL, 2, "out/one.safetensors"},
+    {"folder with a config", "out", 0, "{\"a\":1}\n", 0, "out/model.safetensors"},
+    {"three shards with a config", "out", 3000, "{\"a\":1}\n", 0, "out/model.safetensors.index.json"},
+    {"three shards, replaced", "out", 3000, "{\"a\":1}\n", 2, "out/model.safetensors.index.json"},
+};
+enum { NSCENARIOS = sizeof scenarios / sizeof scenarios[0] };
+
+static fanin_status run(const scenario *s, uint64_t seed, bool force)
+{
+    const fanin_run_options options = test_options(seed);
+    const fanin_write_options write = {.size = sizeof write,
+                                       .path = s->path,
+                                       .max_shard_nbytes = s->max_shard_nbytes,
+                                       .config_json = s->config,
+                                       .force = force};
+    fanin_write_result result;
+    fanin_status status = fanin_run_checkpoint(plan, &options, &write, &result, &error);
+    if (status == FANIN_OK)
+        assert_memory_equal(result.digest.bytes, digest_of[seed].bytes, 32);
+    return status;
+}
+
+/* The scenario's start: an empty folder, or a checkpoint of another seed (in two shards where there will be three). */
+static void prepare(const scenario *s)
+{
+    test_empty_folder("out");
+    mkdir("out", 0700);
+    if (s->old_seed == 0)
+        return;
+    scenario old = *s;
+    old.max_shard_nbytes = s->max_shard_nbytes > 0 ? 4500 : 0;
+    assert_ok(run(&old, s->old_seed, false), error);
+}
+
+/* Which seed's checkpoint is there, whole and verified; 0 for none. Fails if it is a mixture or no plan's. */
+static uint64_t seed_found(const scenario *s)
+{
+    struct stat info;
+    fanin_checkpoint *checkpoint;
+    fanin_plan *found_plan;
+    fanin_digest digest;
+    uint64_t seed;
+    if (stat(s->main, &info) != 0)
+        return 0;
+    assert_ok(fanin_checkpoint_open(s->path, &checkpoint, &error), error);
+    assert_ok(fanin_checkpoint_digest(checkpoint, &digest, &error), error);
+    assert_ok(fanin_plan_from_checkpoint(checkpoint, &found_plan, &seed, &error), error);
+    assert_in_range(seed, 1, 2);
+    assert_memory_equal(digest.bytes, digest_of[seed].bytes, 32);
+    const fanin_run_options options = test_options(seed);
+    assert_ok(fanin_verify(checkpoint, found_plan, &options, NULL, NULL, NULL, &error), error);
+    fanin_plan_free(found_plan);
+    fanin_checkpoint_close(checkpoint);
+    return seed;
+}
+
+static void check_outcome(const scenario *s, fanin_status status, const char *what, long n)
+{
+    fanin_error said = error; /* looking at what is there says other things */
+    uint64_t seed = seed_found(s);
+    size_t npartials = test_count_files("out", ".partial-");
+    const char *fault = NULL;
+    if (status == FANIN_OK && seed != 1)
+        fault = "success without the new checkpoint";
+    else if (status != FANIN_OK && said.message[0] == 0)
+        fault = "a failure without words";
+    else if (npartials > 0 && !io.spared_partials)
+        fault = "a temporary file is left";
+    else if (s->old_seed == 0 && seed == 0 && test_count_files("out", "") != npartials && !io.spared_partials)
+        fault = "files without a checkpoint";
+    else if (s->old_seed != 0 && s->max_shard_nbytes == 0 && seed == 0)
+        fault = "the old checkpoint is gone, and there is no new one";
+    else if (io.open_files != 0)
+        fault = "an open file is left";
+    else if (memory.blocks != 0)
+        fault = "memory is left";
+    if (fault != NULL)
+        fail_msg("%s, %s, call %ld: %s (%s: %s)", s->name, what, n, fault, fanin_status_name(status), said.message);
+}
+
+static void end(void)
+{
+    io.armed = memory.armed = false;
+    fanin_set_io(NULL);
+    fanin_set_allocator(NULL);
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    end();
+    return 0;
+}
+
+static void begin(const scenario *s)
+{
+    end();
+    prepare(s);
+    fanin_set_io(&bad_io);
+    fanin_set_allocator(&bad_allocator);
+    io.calls = memory.calls = memory.blocks = 0;
+    io.happened = memory.happened = io.spared_partials = false;
+    io.open_files = 0;
+}
+
+static const struct {
+    const char *name;
+    int fault;
+    bool is_harmless; /* repeated, or carried on: the run must succeed */
+} faults[] = {
+    {"no space", -ENOSPC, false},    {"input or output error", -EIO, false},  {"interrupted", -EINTR, true},
+    {"short transfer", SHORT, true}, {"transfer of nothing", NOTHING, false},
+};
+
+/* Fails call n = 1, 2 ... of a scenario until there is no such call. Returns how many there were. */
+static long fail_every_call(const scenario *s, size_t kind, bool from_then_on)
+{
+    /* a system that interrupts for ever makes no progress, and need not be waited for */
+    long more = !from_then_on ? 0 : faults[kind].fault == -EINTR ? 40 : LONG_MAX / 2;
+    for (long n = 1;; n++) {
+        begin(s);
+        io.first = n;
+        io.last = n + more;
+        io.fault = faults[kind].fault;
+        io.armed = true;
+        fanin_status status = run(s, 1, s->old_seed != 0);
+        bool happened = io.happened;
+        end();
+        check_outcome(s, status, faults[kind].name, n);
+        if (status != FANIN_OK && status != FANIN_ERROR_IO)
+            fail_msg("%s, %s, call %ld: %s: %s", s->name, faults[kind].name, n, fanin_status_name(status),
+                     error.message);
+        if (faults[kind].is_harmless && status != FANIN_OK)
+            fail_msg("%s, %s, call %ld: %s", s->name, faults[kind].name, n, error.message);
+        /* whatever was left, the next run is not hindered by it */
+        if (status != FANIN_OK && n % 4 == 0) {
+            assert_ok(run(s, 1, true), error);
+            assert_int_equal(seed_found(s), 1);
+            assert_int_equal(test_count_files("out", ".partial-"), 0);
+        }
+        if (!happened) {
+            assert_int_equal(status, FANIN_OK);
+            return n - 1;
+        }
+    }
+}
+
+static void failing_io(void **state)
+{
+    (void)state;
+    long total = 0;
+    for (size_t i = 0; i < NSCENARIOS; i++)
+        for (size_t kind = 0; kind < sizeof faults / sizeof faults[0]; kind++)
+            for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
+                long n = fail_every_call(&scenarios[i], kind, from_then_on);
+                assert_true(n >= 15);
+                total += n;
+            }
+    print_message("%ld failed calls\n", total);
+}
+
+static void failing_memory(void **state)
+{
+    (void)state;
+    long total = 0;
+    for (size_t i = 0; i < NSCENARIOS; i++)
+        for (int from_then_on = 0; from_then_on < 2; from_then_on++)
+            for (long n = 1;; n++) {
+                begin(&scenarios[i]);
+                memory.first = n;
+                memory.last = from_then_on ? LONG_MAX : n;
+                memory.armed = true;
+                fanin_status status = run(&scenarios[i], 1, scenarios[i].old_seed != 0);
+                bool happened = memory.happened;
+                end();
+                check_outcome(&scenarios[i], status, "no memory", n);
+                if (happened)
+                    assert_int_equal(status, FANIN_ERROR_MEMORY);
+                total++;
+                if (!happened)
+                    break;
+            }
+    print_message("%ld failed allocations\n", total);
+    assert_true(total > 300);
+}
+
+/* Verifying writes nothing; it only has to end with the right word and leave nothing behind. */
+static fanin_status verify(const scenario *s)
+{
+    fanin_checkpoint *checkpoint;
+    fanin_plan *found = NULL;
+    uint64_t seed;
+    fanin_status status = fanin_checkpoint_open(s->path, &checkpoint, &error);
+    if (status != FANIN_OK)
+        return status;
+    status = fanin_plan_from_checkpoint(checkpoint, &found, &seed, &error);
+    if (status == FANIN_OK) {
+        const fanin_run_options options = test_options(seed);
+        status = fanin_verify(checkpoint, found, &options, NULL, NULL, NULL, &error);
+    }
+    fanin_plan_free(found);
+    fanin_checkpoint_close(checkpoint);
+    return status;
+}
+
+static void failing_verify(void **state)
+{
+    (void)state;
+    static const scenario *const verified[] = {&scenarios[0], &scenarios[3]};
+    long total = 0;
+    for (size_t i = 0; i < 2; i++) {
+        begin(verified[i]);
+        end();
+        assert_ok(run(verified[i], 1, false), error);
+        for (size_t kind = 0; kind < sizeof faults / sizeof faults[0]; kind++)
+            for (int from_then_on = 0; from_then_on < 2; from_then_on++)
+                for (long n = 1;; n++) {
+                    fanin_set_io(&bad_io);
+                    fanin_set_allocator(&bad_allocator);
+                    io.calls = memory.blocks = io.open_files = 0;
+                    io.happened = false;
+                    io.fault = faults[kind].fault;
+                    io.first = n;
+                    io.last = !from_then_on ? n : io.fault == -EINTR ? n + 40 : LONG_MAX;
+                    io.armed = true;
+                    fanin_status status = verify(verified[i]);
+                    bool happened = io.happened;
+                    end();
+                    if (status != FANIN_OK && status != FANIN_ERROR_IO)
+                        fail_msg("%s, %s, call %ld: %s", verified[i]->name, faults[kind].name, n, error.message);
+                    if ((faults[kind].is_harmless || !happened) && status != FANIN_OK)
+                        fail_msg("%s, %s, call %ld: %s", verified[i]->name, faults[kind].name, n, error.message);
+                    assert_int_equal(io.open_files, 0);
+                    assert_int_equal(memory.blocks, 0);
+                    total++;
+                    if (!happened)
+                        break;
+                }
+        for (int from_then_on = 0; from_then_on < 2; from_then_on++)
+            for (long n = 1;; n++) {
+                fanin_set_allocator(&bad_allocator);
+                memory.calls = memory.blocks = 0;
+                memory.happened = false;
+                memory.first = n;
+                memory.last = from_then_on ? LONG_MAX : n;
+                memory.armed = true;
+                fanin_status status = verify(verified[i]);
+                bool happened = memory.happened;
+                end();
+                assert_int_equal(status, happened ? FANIN_ERROR_MEMORY : FANIN_OK);
+                assert_int_equal(memory.blocks, 0);
+                total++;
+                if (!happened)
+                    break;
+            }
+    }
+    print_message("%ld failed calls and allocations\n", total);
+}
+
+/* Without force an old output is refused before any work, and stays as it is to the byte. */
+static void old_output_without_force(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const scenario *s = &scenarios[i];
+        if (s->old_seed == 0)
+            continue;
+        prepare(s);
+        size_t nfiles = test_count_files("out", "");
+        for (long n = 1;; n++) {
+            fanin_set_io(&bad_io);
+            io.calls = 0;
+            io.happened = false;
+            io.fault = -EIO;
+            io.first = io.last = n;
+            io.armed = true;
+            fanin_status status = run(s, 1, false);
+            bool happened = io.happened;
+            end();
+            assert_int_equal(status, happened && status == FANIN_ERROR_IO ? FANIN_ERROR_IO : FANIN_ERROR_EXISTS);
+            if (!happened)
+                assert_non_null(strstr(error.message, "--force"));
+            assert_int_equal(seed_found(s), s->old_seed);
+            assert_int_equal(test_count_files("out", ""), nfiles);
+            if (!happened)
+                break;
+        }
+    }
+}
+
+/* A progress function that says stop is a failure like the others. */
+static bool stop_at_once(void *user, uint64_t done, uint64_t total)
+{
+    (void)user;
+    assert_true(done <= total);
+    return false;
+}
+
+static void cancelled(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const scenario *s = &scenarios[i];
+        prepare(s);
+        fanin_run_options options = test_options(1);
+        options.progress = stop_at_once;
+        const fanin_write_options write = {
+            .size = sizeof write, .path = s->path, .max_shard_nbytes = s->max_shard_nbytes, .force = true};
+        assert_fails(fanin_run_checkpoint(plan, &options, &write, NULL, &error), FANIN_ERROR_CANCELLED, error,
+                     "cancelled");
+        assert_int_equal(test_count_files("out", ".partial-"), 0);
+        assert_int_equal(seed_found(s), s->old_seed);
+    }
+}
+
+static int make_plan(void **state)
+{
+    if (test_enter_scratch(state) != 0)
+        return -1;
+    plan = test_plan(spec, 0);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        const fanin_run_options options = test_options(seed);
+        assert_ok(fanin_run_digest(plan, &options, &digest_of[seed], &error), error);
+    }
+    return 0;
+}
+
+static int free_plan(void **state)
+{
+    fanin_plan_free(plan);
+    return test_leave_scratch(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(failing_io, end_test),
+        cmocka_unit_test_teardown(failing_memory, end_test),
+        cmocka_unit_test_teardown(failing_verify, end_test),
+        cmocka_unit_test_teardown(old_output_without_force, end_test),
+        cmocka_unit_test_teardown(cancelled, end_test),
+    };
+    return cmocka_run_group_tests(tests, make_plan, free_plan);
+}
