@@ -75,7 +75,7 @@ const choice *choice_for(const fanin_model_tensor *tensor)
     case FANIN_LAYER_RNN_CELL:
     case FANIN_LAYER_LSTM_CELL:
     case FANIN_LAYER_GRU_CELL:
-        if (strncmp(last, "weight_hh", 9) == 0)
+        if (strncmp(last, "weight_hh", 9) == 0 || strncmp(last, "bias", 4) == 0)
             return &choices[RECURRENT];
         break;
     default:

@@ -17,7 +17,7 @@
 /* Where the text of a field begins. */
 #define INDENT 13
 
-/* Adds "name value" with a separator. */
+/* Adds "name value" with a separator; NaN is a number that plays no part. */
 static void add_number(char *text, size_t nbytes, const char *name, double value)
 {
     short_text number;
@@ -28,14 +28,17 @@ static void add_number(char *text, size_t nbytes, const char *name, double value
 
 static void print_law(int64_t fan_in, int64_t fan_out, double gain, double std, double bound)
 {
-    char text[256] = "";
+    const struct {
+        const char *label;
+        double value;
+    } numbers[] = {{"gain", gain}, {"std", std}, {"bound", bound}};
     if (fan_in >= 0)
         print_field("fans", INDENT, "in %" PRId64 ", out %" PRId64, fan_in, fan_out);
-    add_number(text, sizeof text, "gain", gain);
-    add_number(text, sizeof text, "std", std);
-    add_number(text, sizeof text, "bound", bound);
-    if (text[0] != '\0')
-        print_field("numbers", INDENT, "%s", text);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        short_text number;
+        if (!isnan(numbers[i].value))
+            print_field(numbers[i].label, INDENT, "%s", format_number(numbers[i].value, number));
+    }
 }
 
 static void print_fill(const fanin_fill *fill)
@@ -64,10 +67,16 @@ static void print_catalogue(const fanin_initializer *of)
 
 static void print_choices(const char *initializer)
 {
+    const char *heading = "\nusual for\n";
     for (size_t i = 0; i < choice_count(); i++) {
         const choice *one = choice_at(i);
-        if (choice_names(one, initializer))
-            print_field(one->place, INDENT + 4, "%s: %s", one->write, one->reason);
+        if (!choice_names(one, initializer))
+            continue;
+        fputs(heading, stdout);
+        heading = "";
+        printf("  %s\n", one->place);
+        print_field("", 6, "%s", one->write);
+        print_field("", 6, "%s", one->reason);
     }
 }
 
@@ -198,7 +207,6 @@ static int explain_initializer(const settings *given)
         if (note != NULL)
             print_field("note", INDENT, "%s", note);
     }
-    putchar('\n');
     print_choices(call.initializer->name);
     return EXIT_OK;
 }
@@ -214,17 +222,14 @@ static const fanin_model_tensor *find_model_tensor(const fanin_model *model, con
     return NULL;
 }
 
-/* The catalogue's row for an op: that of the call it came from, else that of its fill. */
+/* The catalogue's row for the call that an op came from; NULL for torch_default, which stands for a constructor. */
 static const fanin_initializer *find_initializer(const fanin_plan_op *op)
 {
     char name[64];
-    if (op->initializer != NULL) {
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(op->initializer, "("), op->initializer);
-        const fanin_initializer *found = fanin_initializer_find(name);
-        if (found != NULL)
-            return found;
-    }
-    return fanin_initializer_find(fanin_fill_kind_name(op->fill.kind));
+    if (op->initializer == NULL)
+        return fanin_initializer_find(fanin_fill_kind_name(op->fill.kind));
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(op->initializer, "("), op->initializer);
+    return fanin_initializer_find(name);
 }
 
 static int fail_unknown_tensor(const source *from, const char *name)
@@ -280,6 +285,8 @@ static void print_op(const fanin_plan *plan, const fanin_plan_op *op)
         print_field("rule", INDENT, "%s", op->where);
     if (initializer != NULL)
         print_catalogue(initializer);
+    else
+        print_field("source", INDENT, "what the constructor of this layer does in torch.nn");
     print_law(op->fan_in, op->fan_out, op->gain, op->std, op->bound);
     print_fill(&op->fill);
     print_field("draws", INDENT, "%s%s", draws, position);
@@ -334,9 +341,12 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
     printf(", %s %s\n\n", format_shape(of->shape, of->ndim, shape), fanin_dtype_name(of->dtype));
     if (described != NULL && described->where != NULL)
         print_field("described at", INDENT, "%s", described->where);
-    if (described != NULL && described->layer_kind != FANIN_LAYER_NONE)
-        print_field("part of", INDENT, "a %s layer%s%s", fanin_layer_kind_name(described->layer_kind),
-                    described->role != NULL ? ", as its " : "", described->role != NULL ? described->role : "");
+    if (described != NULL && described->layer_kind != FANIN_LAYER_NONE) {
+        const char *kind = fanin_layer_kind_name(described->layer_kind);
+        bool has_role = described->role != NULL && strcmp(described->role, kind) != 0;
+        print_field("layer", INDENT, "%s%s%s%s", kind, has_role ? " (its " : "", has_role ? described->role : "",
+                    has_role ? ")" : "");
+    }
     for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
         const fanin_plan_op *op = fanin_plan_op_at(plan, i);
         if (op->tensor != tensor)
@@ -348,7 +358,7 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
     print_shared(plan, tensor);
     const choice *usual = described != NULL ? choice_for(described) : NULL;
     if (usual != NULL)
-        print_field("\nusual here", INDENT + 1, "%s (%s): %s", usual->write, usual->place, usual->reason);
+        print_field("usual here", INDENT, "%s (%s): %s", usual->write, usual->place, usual->reason);
 }
 
 static int explain_tensor(const settings *given, source *from)

@@ -68,7 +68,8 @@ typedef struct job {
     uint64_t nbytes;
     fanin_resolved resolved;
     fanin_profile profile;
-    uint64_t seed; /* meaningful without --state */
+    bool has_seed; /* not with --state, nor for a fill without draws */
+    uint64_t seed;
     fanin_generator generator;
 } job;
 
@@ -110,8 +111,12 @@ static int prepare_generator(const settings *given, job *to)
 {
     fanin_error error;
     int exit_status = EXIT_OK;
+    fanin_fill_stream stream = {0};
+    if (fanin_fill_measure(&to->resolved.fill, &to->tensor, to->profile, &stream, &error) != FANIN_OK)
+        return fail_with(&error);
     if (given->state == NULL) {
-        exit_status = choose_seed(given, &to->seed);
+        to->has_seed = stream.ndraws > 0 || given->seed.given || given->state_output != NULL;
+        exit_status = to->has_seed ? choose_seed(given, &to->seed) : EXIT_OK;
         to->generator = fanin_generator_create(to->profile, to->seed);
     } else {
         /* One byte more than a state has, so that a longer file is seen. */
@@ -215,7 +220,7 @@ static void print_values(const job *of)
 static void print_summary(const settings *given, const job *of)
 {
     char shape[SHAPE_NBYTES];
-    short_text numbers[4];
+    short_text size;
     const fanin_resolved *resolved = &of->resolved;
     printf("%s, %s %s\n", of->call_text, format_shape(of->tensor.shape, of->tensor.ndim, shape),
            fanin_dtype_name(of->tensor.dtype));
@@ -224,34 +229,30 @@ static void print_summary(const settings *given, const job *of)
     char skipped[64] = "";
     if (given->skip.value > 0)
         snprintf(skipped, sizeof skipped, ", %" PRIu64 " draws skipped", given->skip.value);
-    print_field("from", 8, "%s%s, %s", given->state != NULL ? given->state : origin, skipped,
-                fanin_profile_name(of->profile));
+    if (of->has_seed || given->state != NULL)
+        print_field("from", 8, "%s%s, %s", given->state != NULL ? given->state : origin, skipped,
+                    fanin_profile_name(of->profile));
     char law[512] = "";
     if (resolved->fan_in >= 0)
         snprintf(law, sizeof law, "fan_in %" PRId64 ", fan_out %" PRId64 ", ", resolved->fan_in, resolved->fan_out);
     if (!isnan(resolved->gain))
-        snprintf(law + strlen(law), sizeof law - strlen(law), "gain %s, ", format_number(resolved->gain, numbers[0]));
+        snprintf(law + strlen(law), sizeof law - strlen(law), "gain %.6g, ", resolved->gain);
     if (!isnan(resolved->std))
-        snprintf(law + strlen(law), sizeof law - strlen(law), "std %s, ", format_number(resolved->std, numbers[0]));
+        snprintf(law + strlen(law), sizeof law - strlen(law), "std %.6g, ", resolved->std);
     if (!isnan(resolved->bound))
-        snprintf(law + strlen(law), sizeof law - strlen(law), "bound %s, ", format_number(resolved->bound, numbers[0]));
+        snprintf(law + strlen(law), sizeof law - strlen(law), "bound %.6g, ", resolved->bound);
     if (law[0] != '\0') {
         law[strlen(law) - 2] = '\0';
         print_field("law", 8, "%s", law);
     }
     if (given->output != NULL) {
-        print_field("wrote", 8, "%s, %s", given->output, format_bytes(of->nbytes, numbers[0]));
+        print_field("wrote", 8, "%s, %s", given->output, format_bytes(of->nbytes, size));
         return;
     }
     print_values(of);
     statistics found = measure(&of->tensor, of->nelem);
-    if (of->nelem > 0) {
-        snprintf(numbers[0], SHORT_NBYTES, "%.6g", found.mean);
-        snprintf(numbers[1], SHORT_NBYTES, "%.6g", found.std);
-        print_field("found", 8, "mean %s, std %s, min %s, max %s", numbers[0], numbers[1],
-                    format_element(of->tensor.dtype, found.min, numbers[2]),
-                    format_element(of->tensor.dtype, found.max, numbers[3]));
-    }
+    if (of->nelem > 0)
+        print_field("found", 8, "mean %.6g, std %.6g, min %.6g, max %.6g", found.mean, found.std, found.min, found.max);
 }
 
 static void print_json(const settings *given, const job *of)
@@ -264,10 +265,11 @@ static void print_json(const settings *given, const job *of)
     json_shape(&json, "shape", of->tensor.shape, of->tensor.ndim);
     json_string(&json, "dtype", fanin_dtype_name(of->tensor.dtype));
     json_string(&json, "profile", fanin_profile_name(of->profile));
-    if (given->state == NULL)
+    if (of->has_seed)
         json_u64_string(&json, "seed", of->seed);
     else
-        json_string(&json, "state", given->state);
+        json_string(&json, "seed", NULL);
+    json_string(&json, "state", given->state);
     json_u64_string(&json, "skip", given->skip.value);
     if (resolved->fan_in >= 0) {
         json_i64(&json, "fan_in", resolved->fan_in);
@@ -317,7 +319,7 @@ static int fill_and_tell(const settings *given, job *of)
         print_json(given, of);
     else if (!given->quiet || given->output == NULL)
         print_summary(given, of);
-    else if (!given->seed.given && given->state == NULL)
+    else if (!given->seed.given && of->has_seed)
         printf("seed %" PRIu64 "\n", of->seed);
     return EXIT_OK;
 }

@@ -98,10 +98,8 @@ static fanin_dtype weights_dtype(const fanin_plan *plan)
 static void add_file(void *user, const char *path, uint64_t nbytes)
 {
     job *of = user;
-    short_text size;
     table_add(&of->files, "%s", path);
     table_add(&of->files, "%" PRIu64, nbytes);
-    table_add(&of->files, "%s", format_bytes(nbytes, size));
 }
 
 /* Everything that can fail for the user's reason. */
@@ -114,7 +112,7 @@ static int prepare(const settings *given, job *of)
     if (exit_status == EXIT_OK)
         exit_status = source_make_plan(given, given->profile, &of->from);
     if (exit_status == EXIT_OK)
-        exit_status = source_report_warnings(given, of->from.plan);
+        exit_status = source_report_warnings(given, &of->from);
     if (exit_status == EXIT_OK)
         exit_status = choose_seed(given, &of->seed);
     if (exit_status != EXIT_OK)
@@ -149,7 +147,7 @@ static int write_checkpoint(const settings *given, job *of)
     fanin_status status = fanin_run_checkpoint(of->from.plan, &of->options, &of->write, &of->result, &error);
     progress_end(&shown);
     of->seconds = clock_seconds() - began;
-    return status == FANIN_OK ? EXIT_OK : fail_run(&error, "nothing is left under the final name");
+    return status == FANIN_OK ? EXIT_OK : fail_run(&error, "the unfinished file was removed");
 }
 
 static void print_json(const settings *given, job *of)
@@ -165,11 +163,11 @@ static void print_json(const settings *given, job *of)
     json_string(&json, "profile", fanin_profile_name(fanin_plan_profile(of->from.plan)));
     json_string(&json, "plan_sha256", of->plan_sha256);
     json_string(&json, "digest", given->dry_run ? NULL : digest);
-    json_u64(&json, "ntensors", fanin_plan_tensor_count(of->from.plan));
+    json_u64(&json, "ntensors", count_stored(of->from.plan));
     json_u64(&json, "nbytes", of->result.nbytes);
     json_u64(&json, "nfiles", of->result.nfiles);
     json_begin(&json, "files", '[');
-    for (size_t i = 0; i + 2 < of->files.ncells; i += of->files.ncolumns)
+    for (size_t i = 0; i < of->files.ncells; i += of->files.ncolumns)
         json_string(&json, NULL, of->files.cells[i]);
     json_end(&json, ']');
     json_begin(&json, "warnings", '[');
@@ -183,28 +181,30 @@ static void print_json(const settings *given, job *of)
 static void print_summary(const settings *given, const job *of)
 {
     short_text size, time, rate;
-    char digest[65];
+    char total[3 * SHORT_NBYTES], digest[65];
     const fanin_plan *plan = of->from.plan;
-    size_t ntensors = fanin_plan_tensor_count(plan);
-    printf("%s%s: %zu tensor%s, %s, seed %" PRIu64 "%s\n", given->dry_run ? "would write " : "", given->output,
-           ntensors, plural(ntensors), fanin_profile_name(fanin_plan_profile(plan)), of->seed,
-           given->seed.given ? "" : " (from the system)");
+    const fanin_write_result *result = &of->result;
+    size_t ntensors = count_stored(plan);
+    fputs(given->dry_run ? "would write " : "", stdout);
+    print_escaped(stdout, given->output);
+    printf(": %zu tensor%s, %s, seed %" PRIu64 "%s\n", ntensors, plural(ntensors),
+           fanin_profile_name(fanin_plan_profile(plan)), of->seed, given->seed.given ? "" : " (from the system)");
+    snprintf(total, sizeof total, "%" PRIu64 " bytes (%s) in %zu file%s", result->nbytes,
+             format_bytes(result->nbytes, size), result->nfiles, plural(result->nfiles));
     if (given->dry_run) {
-        printf("%" PRIu64 " bytes (%s) in %zu file%s; nothing was written\n", of->result.nbytes,
-               format_bytes(of->result.nbytes, size), of->result.nfiles, plural(of->result.nfiles));
+        printf("%s; nothing was written\n", total);
         return;
     }
-    fanin_digest_hex(&of->result.digest, digest);
+    fanin_digest_hex(&result->digest, digest);
     printf("digest %s\n", digest);
-    printf("%" PRIu64 " bytes (%s) in %zu file%s, %s, %s\n", of->result.nbytes, format_bytes(of->result.nbytes, size),
-           of->result.nfiles, plural(of->result.nfiles), format_seconds(of->seconds, time),
-           format_rate(of->seconds > 0 ? (double)of->result.nbytes / of->seconds : 0, rate));
+    printf("%s, %s, %s\n", total, format_seconds(of->seconds, time),
+           format_rate(of->seconds > 0 ? (double)result->nbytes / of->seconds : 0, rate));
 }
 
 static int run(const settings *given)
 {
-    static const column columns[] = {{"file", COLUMN_CUT_BEGIN, 16}, {"bytes", COLUMN_RIGHT, 0}, {"", COLUMN_RIGHT, 0}};
-    job of = {.files = {.columns = columns, .ncolumns = 3}};
+    static const column columns[] = {{"file", COLUMN_CUT_BEGIN, 16}, {"bytes", COLUMN_RIGHT, 0}};
+    job of = {.files = {.columns = columns, .ncolumns = 2}};
     int exit_status = check_usage(given);
     if (exit_status == EXIT_OK)
         exit_status = prepare(given, &of);

@@ -13,7 +13,7 @@
 /* On a narrow terminal the least useful text goes first: the beginning of names, the end of calls and numbers. */
 static const column columns[] = {
     {"tensor", COLUMN_CUT_BEGIN, 16}, {"shape", COLUMN_LEFT, 0},           {"dtype", COLUMN_LEFT, 0},
-    {"fans in/out", COLUMN_LEFT, 0},  {"initializer", COLUMN_CUT_END, 10}, {"values", COLUMN_CUT_END, 8},
+    {"fans", COLUMN_LEFT, 0},         {"initializer", COLUMN_CUT_END, 10}, {"values", COLUMN_CUT_END, 8},
     {"at", COLUMN_RIGHT, 0},
 };
 
@@ -42,31 +42,30 @@ static int print_table(const fanin_plan *plan)
         add_op(&rows, plan, fanin_plan_op_at(plan, i));
         has_barriers = has_barriers || fanin_plan_op_at(plan, i)->barriers > 0;
     }
+    bool printed = table_print(&rows);
+    table_release(&rows);
+    if (!printed)
+        return EXIT_SYSTEM;
     uint64_t nelem = 0, nbytes = 0;
-    size_t nnames = fanin_plan_tensor_count(plan);
-    for (size_t i = 0; i < nnames; i++) {
+    putchar('\n');
+    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
         if (tensor->tied_to == NULL) {
             nelem += tensor->nelem;
             nbytes += tensor->nbytes;
             continue;
         }
-        char shape[SHAPE_NBYTES];
-        table_add(&rows, "%s", tensor->name);
-        table_add(&rows, "%s", format_shape(tensor->shape, tensor->ndim, shape));
-        table_add(&rows, "%s", fanin_dtype_name(tensor->dtype));
-        table_add(&rows, "-");
-        table_add(&rows, "tied");
-        table_add(&rows, "is %s", tensor->tied_to);
-        table_add(&rows, "-");
+        print_escaped(stdout, tensor->name);
+        fputs(" is tied to ", stdout);
+        print_escaped(stdout, tensor->tied_to);
+        putchar('\n');
     }
-    bool printed = table_print(&rows);
-    table_release(&rows);
-    if (!printed)
-        return EXIT_SYSTEM;
     short_text size;
-    printf("\n%zu tensor%s, %" PRIu64 " values, %s; %" PRIu64 " draws of %s\n", nnames, plural(nnames), nelem,
-           format_bytes(nbytes, size), fanin_plan_ndraws(plan), fanin_profile_name(fanin_plan_profile(plan)));
+    uint64_t ndraws = fanin_plan_ndraws(plan);
+    size_t nstored = count_stored(plan);
+    printf("%zu tensor%s, %" PRIu64 " value%s, %s; %" PRIu64 " draw%s of %s\n", nstored, plural(nstored), nelem,
+           plural(nelem), format_bytes(nbytes, size), ndraws, plural(ndraws),
+           fanin_profile_name(fanin_plan_profile(plan)));
     if (has_barriers)
         print_wrapped(stdout,
                       "+ a trunc_normal before it may draw more than one round, which only the seed tells; counted as "
@@ -75,17 +74,14 @@ static int print_table(const fanin_plan *plan)
     return EXIT_OK;
 }
 
-/* Text that the library made, or its error. */
-static int print_text(fanin_status status, char *text, const fanin_error *error)
+/* Text that the library made, which is released. */
+static void print_text(char *text)
 {
-    if (status != FANIN_OK)
-        return fail_with(error);
     fputs(text, stdout);
     size_t length = strlen(text);
     if (length == 0 || text[length - 1] != '\n')
         putchar('\n');
     fanin_release(text);
-    return EXIT_OK;
 }
 
 static int run_with(const settings *given, source *from)
@@ -95,18 +91,25 @@ static int run_with(const settings *given, source *from)
     int exit_status = source_read_model(given, given->operands.count > 0 ? given->operands.items[0] : NULL, from);
     if (exit_status != EXIT_OK)
         return exit_status;
-    if (given->spec)
-        return print_text(fanin_model_to_spec(from->model, &text, &error), text, &error);
+    if (given->spec) {
+        if (fanin_model_to_spec(from->model, &text, &error) != FANIN_OK)
+            return fail_with(&error);
+        print_text(text);
+        return EXIT_OK;
+    }
     exit_status = source_make_plan(given, given->profile, from);
     if (exit_status == EXIT_OK)
-        exit_status = source_report_warnings(given, from->plan);
+        exit_status = source_report_warnings(given, from);
     if (exit_status != EXIT_OK)
         return exit_status;
     if (!given->quiet)
         source_print_notes(from);
-    if (given->json)
-        return print_text(fanin_plan_to_json(from->plan, &text, &error), text, &error);
-    return print_table(from->plan);
+    if (!given->json)
+        return print_table(from->plan);
+    if (fanin_plan_to_json(from->plan, &text, &error) != FANIN_OK)
+        return fail_with(&error);
+    print_text(text);
+    return EXIT_OK;
 }
 
 static int run(const settings *given)
@@ -127,25 +130,26 @@ static int run(const settings *given)
     return exit_status;
 }
 
-static const option options[] = {{OPTION_LIKE},
-                                 {OPTION_RECIPE},
-                                 {OPTION_SET},
-                                 {OPTION_MODEL_DTYPE},
-                                 {OPTION_PROFILE_NAME},
-                                 {OPTION_STRICT},
-                                 {OPTION_JSON, "print the plan file: what runs, as data"},
-                                 {OPTION_ROW("spec", 0, OPTION_FLAG, spec, NULL),
-                                  "print the description as a spec file, layers and rules written out"},
-                                 {OPTION_QUIET},
-                                 {OPTION_HELP},
-                                 {OPTION_END}};
+static const option options[] = {
+    {OPTION_LIKE},
+    {OPTION_RECIPE},
+    {OPTION_SET},
+    {OPTION_MODEL_DTYPE},
+    {OPTION_PROFILE_NAME},
+    {OPTION_STRICT},
+    {OPTION_JSON, "print the plan file: what runs, as data"},
+    {OPTION_ROW("spec", 0, OPTION_FLAG, spec, NULL), "print the description as a spec file, a config.json expanded"},
+    {OPTION_QUIET},
+    {OPTION_HELP},
+    {OPTION_END}};
 
 const command command_plan = {
     .name = "plan",
     .summary = "show what init would do, tensor by tensor",
     .usage = (const char *const[]){"DESCRIPTION [options]", "--like CHECKPOINT [--recipe FILE] [options]", NULL},
     .description =
-        "Prints one row for each fill, in the order of the stream: tensor, shape, dtype, fans, initializer, the "
+        "Prints one row for each fill, in the order of the stream: tensor, shape, dtype, fans (in/out), initializer, "
+        "the "
         "numbers it resolves to (+- a bound, a std, = a constant), and the position of its first 32-bit draw. A plan "
         "is the same for every seed.",
     .options = options,

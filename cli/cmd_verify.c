@@ -148,7 +148,7 @@ static int open_checkpoint(const settings *given, job *of)
         return EXIT_OK;
     if (status != FANIN_ERROR_UNSUPPORTED)
         return fail_with(&error);
-    print_error("%s; say what it should be: fanin verify %s DESCRIPTION --seed N", error.message, path);
+    print_error("%s (fanin verify %s DESCRIPTION --seed N)", error.message, path);
     return EXIT_USAGE;
 }
 
@@ -165,7 +165,7 @@ static int choose_plan(const settings *given, job *of)
         if (exit_status == EXIT_OK)
             exit_status = source_make_plan(given, profile, &of->from);
         if (exit_status == EXIT_OK)
-            exit_status = source_report_warnings(given, of->from.plan);
+            exit_status = source_report_warnings(given, &of->from);
         of->plan = of->from.plan;
     }
     if (exit_status == EXIT_OK && !given->seed.given && of->own_plan == NULL)

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,8 +22,8 @@ const command *const commands[] = {&command_init,    &command_plan, &command_exp
 void print_general_help(FILE *file)
 {
     fputs("usage: fanin COMMAND [options]\n\n"
-          "Makes the initial weights of neural networks: the bytes of PyTorch's torch.nn.init,\n"
-          "from the same seed, without PyTorch.\n\n"
+          "Makes the initial weights of neural networks: the bytes of torch.nn.init, from the\n"
+          "same seed, without PyTorch.\n\n"
           "commands:\n",
           file);
     for (size_t i = 0; commands[i] != NULL; i++)
@@ -46,7 +47,7 @@ const command *command_find(const char *name)
         suggest_consider(&nearest, commands[i]->name);
     }
     char meant[SUGGESTION_NBYTES];
-    print_error("unknown command %s%s ('fanin help' lists them)", name, suggest_text(&nearest, "", meant));
+    print_error("unknown command '%s'%s ('fanin help' lists them)", name, suggest_text(&nearest, "", meant));
     return NULL;
 }
 
@@ -107,6 +108,17 @@ static int finish_output(int exit_status)
     return exit_status == EXIT_OK || exit_status == EXIT_DIFFERENT ? EXIT_SYSTEM : exit_status;
 }
 
+/* The library takes what it can get; a person who forces a variant wants that one or an error. */
+static bool apply_isa(void)
+{
+    fanin_error error;
+    const char *name = getenv("FANIN_ISA");
+    if (name == NULL || *name == '\0' || fanin_isa_force(name, &error) == FANIN_OK)
+        return true;
+    print_error("FANIN_ISA in the environment: %s", error.message);
+    return false;
+}
+
 static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : NULL;
@@ -119,11 +131,11 @@ static int run(int argc, char **argv)
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         name = "version";
     else if (name[0] == '-') {
-        print_error("unknown option %s before the command ('fanin help' shows how)", name);
+        print_error("unknown option %s; options of a command follow it ('fanin help' shows how)", name);
         return EXIT_USAGE;
     }
     const command *of = command_find(name);
-    if (of == NULL)
+    if (of == NULL || !apply_isa())
         return EXIT_USAGE;
     settings given;
     int exit_status = EXIT_USAGE;

@@ -146,7 +146,7 @@ static bool read_profile(const occurrence *at, const char *text, void *field)
     fanin_error error;
     if (fanin_profile_parse(text, field, &error) == FANIN_OK)
         return true;
-    print_error("%s %s: %s", at->name, text, error.message);
+    print_error("%s: %s", at->name, error.message);
     return false;
 }
 
@@ -177,7 +177,7 @@ static bool read_shape(const occurrence *at, const char *text, void *field)
         uint64_t dim;
         snprintf(digits, sizeof digits, "%.*s", (int)(length < 23 ? length : 23), rest);
         if (shape->ndim == FANIN_MAX_DIMS) {
-            print_error("%s %s: more than %d dimensions", at->name, text, FANIN_MAX_DIMS);
+            print_error("%s %s: more than %d dimensions; merge some", at->name, text, FANIN_MAX_DIMS);
             return false;
         }
         if (length >= 23 || !read_digits(digits, &dim) || dim > INT64_MAX) {

@@ -115,9 +115,17 @@ int file_check_new(const char *path, bool force)
         print_error("%s exists; --force replaces it", path);
         return EXIT_USAGE;
     }
-    if (folder_of(path, folder) == NULL || stat(folder, &info) != 0 || !S_ISDIR(info.st_mode)) {
-        print_error("cannot write %s: its folder does not exist", path);
+    if (folder_of(path, folder) == NULL) {
+        print_error("cannot write %s: the name is too long", path);
+        return EXIT_USAGE;
+    }
+    if (stat(folder, &info) != 0) {
+        print_error("cannot write %s: folder %s: %s", path, folder, strerror(errno));
         return EXIT_SYSTEM;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+        print_error("cannot write %s: %s is not a folder", path, folder);
+        return EXIT_USAGE;
     }
     return EXIT_OK;
 }

@@ -30,10 +30,12 @@ int source_read_model(const settings *given, const char *description, source *to
 int source_make_plan(const settings *given, fanin_profile profile, source *to);
 void source_release(source *of);
 
-/* Prints the plan's warnings; EXIT_DIFFERENT if there are some and --strict was given. */
-int source_report_warnings(const settings *given, const fanin_plan *plan);
-/* What is not to the bit that of torch or transformers in this plan, as notes on stderr. */
+/* Prints the plan's warnings; EXIT_DIFFERENT if --strict was given and there is one about the rules. */
+int source_report_warnings(const settings *given, const source *of);
+/* What is not torch's to the bit in this plan, as notes on stderr. */
 void source_print_notes(const source *of);
+/* Tensors with bytes of their own: names that are tied to another have none. */
+size_t count_stored(const fanin_plan *plan);
 /* NULL, or how far a fill is from torch's bits. */
 const char *exactness_note(fanin_fill_kind kind, fanin_dtype dtype, fanin_profile profile);
 
