@@ -193,6 +193,14 @@ static bool ends_in(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* Well formed, but not something this version does. */
+static fanin_status refuse(struct reader *r, const fanin_json *value, const char *what)
+{
+    fanin_json_fail(r->document, value, r->error, "\"%s\": %s", value->key != NULL ? value->key : "architectures",
+                    what);
+    return r->error->status = FANIN_ERROR_UNSUPPORTED;
+}
+
 /* What changes names or shapes in ways that are not written here. */
 static fanin_status refuse_others(struct reader *r)
 {
@@ -202,30 +210,23 @@ static fanin_status refuse_others(struct reader *r)
     FANIN_TRY(find_key(r, "quantization_config", NULL, &quantization));
     FANIN_TRY(find_key(r, "pruned_heads", NULL, &pruned));
     FANIN_TRY(read_flag(r, "add_cross_attention", false, &cross_attention));
-    fanin_status status = FANIN_OK;
-    for (size_t i = 0; architectures != NULL && architectures->kind == FANIN_JSON_ARRAY && i < architectures->count;
-         i++) {
+    if (architectures != NULL)
+        FANIN_TRY(fanin_json_expect(r->document, architectures, FANIN_JSON_ARRAY, "\"architectures\"", r->error));
+    for (size_t i = 0; architectures != NULL && i < architectures->count; i++) {
         const fanin_json *name = &architectures->items[i];
         if (name->kind != FANIN_JSON_STRING || !ends_in(name->string, r->family->head))
-            status = fanin_json_fail(r->document, name, r->error,
-                                     "\"architectures\": only *%s of %s is known here; remove the key if that is meant",
-                                     r->family->head, r->family->name);
+            return refuse(r, name,
+                          r->family->lines == gpt2_lines ? "only *LMHeadModel is known here"
+                                                         : "only *ForCausalLM is known here");
     }
-    if (status == FANIN_OK && architectures != NULL && architectures->kind != FANIN_JSON_ARRAY)
-        status = fanin_json_fail(r->document, architectures, r->error, "\"architectures\" must be a list of names");
-    if (status == FANIN_OK && quantization != NULL)
-        status = fanin_json_fail(r->document, quantization, r->error,
-                                 "\"quantization_config\": weights of a quantized model are not drawn; remove the key");
-    if (status == FANIN_OK && pruned != NULL && pruned->count > 0)
-        status = fanin_json_fail(r->document, pruned, r->error,
-                                 "\"pruned_heads\": only models with all heads are known "
-                                 "here");
-    if (status == FANIN_OK && cross_attention)
-        status = fanin_json_fail(r->document, fanin_json_get(&r->document->root, "add_cross_attention"), r->error,
-                                 "\"add_cross_attention\": only false is known here");
-    if (status == FANIN_ERROR_FORMAT)
-        status = r->error->status = FANIN_ERROR_UNSUPPORTED;
-    return status;
+    if (quantization != NULL)
+        return refuse(r, quantization,
+                      "the weights of a quantized model are not drawn; remove the key for those it had");
+    if (pruned != NULL && pruned->count > 0)
+        return refuse(r, pruned, "only models with all their heads are known here");
+    if (cross_attention)
+        return refuse(r, fanin_json_get(&r->document->root, "add_cross_attention"), "only false is known here");
+    return FANIN_OK;
 }
 
 /* The dtype it says, f32 if it says none. */

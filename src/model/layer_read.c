@@ -196,11 +196,12 @@ static unsigned kernel_ndim(fanin_layer_kind kind)
     }
 }
 
-static fanin_status read_sizes(struct reader *r, const fanin_json *value, const char *what, int64_t *sizes, size_t n)
+static fanin_status read_sizes(struct reader *r, const fanin_json *value, const char *what, int64_t least,
+                               int64_t *sizes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const fanin_json *item = value->kind == FANIN_JSON_ARRAY ? &value->items[i] : value;
-        FANIN_TRY(fanin_scope_integer(r->scope, r->document, item, what, 0, &sizes[i], r->error));
+        FANIN_TRY(fanin_scope_integer(r->scope, r->document, item, what, least, &sizes[i], r->error));
     }
     return FANIN_OK;
 }
@@ -222,13 +223,13 @@ static fanin_status read_argument(struct reader *r, const struct argument *argum
         if (is_list && value->count != kernel_ndim(r->layer->kind))
             return fanin_json_fail(r->document, value, r->error, "%s of a %s must be one size or a list of %u",
                                    argument->name, fanin_layer_kind_name(r->layer->kind), kernel_ndim(r->layer->kind));
-        return read_sizes(r, value, argument->name, r->layer->kernel_size, kernel_ndim(r->layer->kind));
+        return read_sizes(r, value, argument->name, 1, r->layer->kernel_size, kernel_ndim(r->layer->kind));
     case ARGUMENT_SHAPE:
         if (is_list && (value->count == 0 || value->count > FANIN_MAX_DIMS))
             return fanin_json_fail(r->document, value, r->error, "%s must have 1 to %d sizes", argument->name,
                                    FANIN_MAX_DIMS);
         r->layer->normalized_ndim = is_list ? (int32_t)value->count : 1;
-        return read_sizes(r, value, argument->name, r->layer->normalized_shape, is_list ? value->count : 1);
+        return read_sizes(r, value, argument->name, 0, r->layer->normalized_shape, is_list ? value->count : 1);
     case ARGUMENT_PADDING:
         if (value->kind == FANIN_JSON_NULL)
             return FANIN_OK;

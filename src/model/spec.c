@@ -316,8 +316,9 @@ static fanin_status find_form(struct reader *r, const fanin_json *json, enum ent
                 found = forms[k].form;
         if (found == FORM_NONE)
             continue;
+        fanin_json key = fanin_json_key(member);
         if (*form != FORM_NONE)
-            return fanin_json_fail(r->document, member, r->error,
+            return fanin_json_fail(r->document, &key, r->error,
                                    "an entry cannot be both \"%s\" and \"%.64s\": make two", (*value)->key,
                                    member->key);
         *form = found;
@@ -337,9 +338,10 @@ static fanin_status fail_formless(struct reader *r, const fanin_json *json)
         keys[n++] = fanin_layer_kind_name((fanin_layer_kind)kind);
     for (size_t i = 0; i < json->count; i++) {
         const char *near = fanin_nearest(json->items[i].key, keys, n);
+        fanin_json key = fanin_json_key(&json->items[i]);
         if (near != NULL && strcmp(near, json->items[i].key) != 0)
-            return fanin_json_fail(r->document, &json->items[i], r->error,
-                                   "an entry has no key \"%.64s\"; did you mean \"%s\"?", json->items[i].key, near);
+            return fanin_json_fail(r->document, &key, r->error, "an entry has no key \"%.64s\"; did you mean \"%s\"?",
+                                   json->items[i].key, near);
     }
     return fanin_json_fail(r->document, json, r->error,
                            "an entry needs \"shape\", a layer such as \"linear\" or \"conv2d\", \"tie\" or \"repeat\"");

@@ -23,8 +23,7 @@ static bool is_key(const fanin_json *member, const char *key)
     return member->key_nbytes == strlen(key) && memcmp(member->key, key, member->key_nbytes) == 0;
 }
 
-/* The place of a member's key, for errors about the key itself. */
-static fanin_json key_of(const fanin_json *member)
+fanin_json fanin_json_key(const fanin_json *member)
 {
     return (fanin_json){.kind = FANIN_JSON_STRING, .line = member->key_line, .column = member->key_column};
 }
@@ -45,7 +44,7 @@ fanin_status fanin_keys_check(const fanin_json_document *document, const fanin_j
             continue;
         for (k = 0; k < nkeys; k++)
             fanin_text_format(&all, "%s%s", k == 0 ? "" : ", ", keys[k]);
-        fanin_json place = key_of(member);
+        fanin_json place = fanin_json_key(member);
         const char *near = fanin_nearest(member->key, keys, nkeys);
         fanin_status status =
             near != NULL ? fanin_json_fail(document, &place, error, "%s has no key \"%.64s\"; did you mean \"%s\"?",
@@ -215,7 +214,7 @@ static fanin_status read_variable(fanin_scope *scope, const fanin_json_document 
                                   bool counts_allowed, fanin_arena *arena, fanin_error *error)
 {
     static const char *const keys[] = {"count", NULL};
-    fanin_json key = key_of(value);
+    fanin_json key = fanin_json_key(value);
     const char *place = fanin_json_place(document, &key, arena);
     const char *name = fanin_arena_text(arena, value->key, value->key_nbytes);
     if (place == NULL || name == NULL)

@@ -36,6 +36,8 @@ fanin_status fanin_json_expect(const fanin_json_document *document, const fanin_
 /* A text without NUL, as a string of the arena. */
 fanin_status fanin_json_text(const fanin_json_document *document, const fanin_json *value, const char *what,
                              fanin_arena *arena, const char **text, fanin_error *error);
+/* The key of a member as a value, for errors about the key itself. */
+fanin_json fanin_json_key(const fanin_json *member);
 bool fanin_json_is_number(const fanin_json *value);
 /* "name:line:column" of a value. */
 char *fanin_json_place(const fanin_json_document *document, const fanin_json *value, fanin_arena *arena);
