@@ -7,10 +7,10 @@
 
 #include "init/layer_program.h"
 
-/* A kind's name, the function that describes it, and which of the modules that share this function it is. */
+/* A kind's name, the function that describes it, and what tells it from the other kinds of that function. */
 static const struct {
     const char *name;
-    void (*describe)(fanin_program *program, int variant);
+    void (*describe)(fanin_program *program);
     int variant;
 } kinds[FANIN_LAYER_KIND_COUNT] = {
     [FANIN_LAYER_LINEAR] = {"linear", fanin_describe_linear, 0},
@@ -29,10 +29,10 @@ static const struct {
     [FANIN_LAYER_LSTM_CELL] = {"lstm_cell", fanin_describe_cell, 4},
     [FANIN_LAYER_GRU_CELL] = {"gru_cell", fanin_describe_cell, 3},
     [FANIN_LAYER_MULTIHEAD_ATTENTION] = {"multihead_attention", fanin_describe_attention, 0},
-    [FANIN_LAYER_TRANSFORMER_ENCODER_LAYER] = {"transformer_encoder_layer", fanin_describe_transformer_layer, 1},
-    [FANIN_LAYER_TRANSFORMER_DECODER_LAYER] = {"transformer_decoder_layer", fanin_describe_transformer_layer, 2},
-    [FANIN_LAYER_TRANSFORMER_ENCODER] = {"transformer_encoder", fanin_describe_transformer_stack, 1},
-    [FANIN_LAYER_TRANSFORMER_DECODER] = {"transformer_decoder", fanin_describe_transformer_stack, 2},
+    [FANIN_LAYER_TRANSFORMER_ENCODER_LAYER] = {"transformer_encoder_layer", fanin_describe_transformer_layer, 0},
+    [FANIN_LAYER_TRANSFORMER_DECODER_LAYER] = {"transformer_decoder_layer", fanin_describe_transformer_layer, 1},
+    [FANIN_LAYER_TRANSFORMER_ENCODER] = {"transformer_encoder", fanin_describe_transformer_stack, 0},
+    [FANIN_LAYER_TRANSFORMER_DECODER] = {"transformer_decoder", fanin_describe_transformer_stack, 1},
     [FANIN_LAYER_TRANSFORMER] = {"transformer", fanin_describe_transformer, 0},
     [FANIN_LAYER_BATCH_NORM] = {"batch_norm", fanin_describe_batch_norm, 0},
     [FANIN_LAYER_LAYER_NORM] = {"layer_norm", fanin_describe_layer_norm, 0},
@@ -128,7 +128,8 @@ fanin_status fanin_program_build(const fanin_layer *layer, fanin_profile profile
     if (!is_floating(layer->dtype))
         return fanin_fail(error, FANIN_ERROR_DTYPE, "%s: parameters of layers are floating-point numbers, not %s",
                           kinds[layer->kind].name, fanin_dtype_name(layer->dtype));
-    kinds[layer->kind].describe(program, kinds[layer->kind].variant);
+    program->variant = kinds[layer->kind].variant;
+    kinds[layer->kind].describe(program);
     if (fanin_program_count(program) != FANIN_OK && error != NULL)
         *error = program->error;
     return program->status;

@@ -31,8 +31,8 @@ struct attention_prefix {
     const char *out_proj;
 };
 static const struct attention_prefix alone = {"", "out_proj."};
-static const struct attention_prefix within[] = {{"self_attn.", "self_attn.out_proj."},
-                                                 {"multihead_attn.", "multihead_attn.out_proj."}};
+static const struct attention_prefix self_attn = {"self_attn.", "self_attn.out_proj."};
+static const struct attention_prefix multihead_attn = {"multihead_attn.", "multihead_attn.out_proj."};
 
 /*
  * The projections of queries, keys and values are one matrix if their sizes are the same. out_proj, an inner module,
@@ -43,7 +43,7 @@ static void add_attention(fanin_program *program, struct attention_prefix prefix
 {
     const fanin_layer *layer = program->layer;
     int64_t size = layer->embed_dim, rows = 3 * size;
-    size_t weights[3], nweights = 0, biases[2], nbiases = 0, in_proj_bias = 0;
+    size_t weights[3] = {0}, nweights = 0, biases[2] = {0}, nbiases = 0, in_proj_bias = 0;
     if (kdim == size && vdim == size) {
         weights[nweights++] = fanin_program_add(
             program, (fanin_slot_name){prefix.own, "in_proj_weight", "in_proj_weight"}, 2, (int64_t[]){rows, size});
@@ -75,10 +75,9 @@ static void add_attention(fanin_program *program, struct attention_prefix prefix
         draw_xavier(program, biases[i], &fanin_initializer_xavier_normal);
 }
 
-void fanin_describe_attention(fanin_program *program, int variant)
+void fanin_describe_attention(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
-    (void)variant;
     require_heads(program);
     fanin_program_require_size(program, "kdim", layer->kdim, 0);
     fanin_program_require_size(program, "vdim", layer->vdim, 0);
@@ -89,18 +88,20 @@ void fanin_describe_attention(fanin_program *program, int variant)
                   layer->vdim != 0 ? layer->vdim : layer->embed_dim, layer->add_bias_kv);
 }
 
-/* A layer of an encoder has one attention, of a decoder two, and one norm more than attentions. */
-static void add_transformer_layer(fanin_program *program, int nattentions)
+/* A layer of a decoder has a second attention, and with it a third norm. */
+static void add_transformer_layer(fanin_program *program, bool is_decoder)
 {
-    static const char *const norms[] = {"norm1.", "norm2.", "norm3."};
     const fanin_layer *layer = program->layer;
     int64_t size = layer->embed_dim;
-    for (int i = 0; i < nattentions; i++)
-        add_attention(program, within[i], size, size, false);
+    add_attention(program, self_attn, size, size, false);
+    if (is_decoder)
+        add_attention(program, multihead_attn, size, size, false);
     fanin_program_linear(program, "linear1.", size, layer->dim_feedforward, layer->bias);
     fanin_program_linear(program, "linear2.", layer->dim_feedforward, size, layer->bias);
-    for (int i = 0; i <= nattentions; i++)
-        fanin_program_layer_norm(program, norms[i], size, layer->bias);
+    fanin_program_layer_norm(program, "norm1.", size, layer->bias);
+    fanin_program_layer_norm(program, "norm2.", size, layer->bias);
+    if (is_decoder)
+        fanin_program_layer_norm(program, "norm3.", size, layer->bias);
 }
 
 static bool require_transformer(fanin_program *program)
@@ -110,20 +111,20 @@ static bool require_transformer(fanin_program *program)
     return program->status == FANIN_OK;
 }
 
-void fanin_describe_transformer_layer(fanin_program *program, int variant)
+void fanin_describe_transformer_layer(fanin_program *program)
 {
     if (!require_transformer(program))
         return;
     fanin_program_once(program);
-    add_transformer_layer(program, variant);
+    add_transformer_layer(program, program->variant == 1);
 }
 
 /* A stack as it is before its copies are made. Returns its section; its one phase is the last one. */
-static size_t add_stack(fanin_program *program, const char *prefix, int64_t nlayers, int nattentions)
+static size_t add_stack(fanin_program *program, const char *prefix, int64_t nlayers, bool is_decoder)
 {
     size_t section = fanin_program_section(program, prefix, FANIN_NUMBER_PREFIX, 0, (uint64_t)nlayers);
     fanin_program_phase(program, section, 0, 1);
-    add_transformer_layer(program, nattentions);
+    add_transformer_layer(program, is_decoder);
     return section;
 }
 
@@ -137,31 +138,30 @@ static void add_copies(fanin_program *program, size_t section, size_t phase, boo
             fanin_program_repeat(program, phase, slot);
 }
 
-void fanin_describe_transformer_stack(fanin_program *program, int variant)
+void fanin_describe_transformer_stack(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
     fanin_program_require_size(program, "num_layers", layer->num_layers, 0);
     if (!require_transformer(program))
         return;
-    size_t section = add_stack(program, "layers.", layer->num_layers, variant);
+    size_t section = add_stack(program, "layers.", layer->num_layers, program->variant == 1);
     add_copies(program, section, 0, false);
 }
 
 /* All matrices are drawn again in the end, each copy its own; biases stay as the copies have them. */
-void fanin_describe_transformer(fanin_program *program, int variant)
+void fanin_describe_transformer(fanin_program *program)
 {
     static const char *const prefixes[][2] = {{"encoder.layers.", "encoder.norm."},
                                               {"decoder.layers.", "decoder.norm."}};
     const fanin_layer *layer = program->layer;
     const int64_t nlayers[] = {layer->num_encoder_layers, layer->num_decoder_layers};
     size_t stacks[2];
-    (void)variant;
     fanin_program_require_size(program, "num_encoder_layers", nlayers[0], 0);
     fanin_program_require_size(program, "num_decoder_layers", nlayers[1], 0);
     if (!require_transformer(program))
         return;
     for (int i = 0; i < 2; i++) {
-        stacks[i] = add_stack(program, prefixes[i][0], nlayers[i], i + 1);
+        stacks[i] = add_stack(program, prefixes[i][0], nlayers[i], i == 1);
         size_t phase = program->nphases - 1;
         fanin_program_phase(program, fanin_program_section(program, prefixes[i][1], FANIN_NUMBER_NONE, 0, 1), 0, 1);
         fanin_program_layer_norm(program, "", layer->embed_dim, layer->bias);

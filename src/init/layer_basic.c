@@ -36,20 +36,18 @@ size_t fanin_program_linear(fanin_program *program, const char *prefix, int64_t 
     return weight;
 }
 
-void fanin_describe_linear(fanin_program *program, int variant)
+void fanin_describe_linear(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
-    (void)variant;
     fanin_program_require_size(program, "in_features", layer->in_features, 0);
     fanin_program_require_size(program, "out_features", layer->out_features, 0);
     fanin_program_once(program);
     fanin_program_linear(program, "", layer->in_features, layer->out_features, layer->bias);
 }
 
-void fanin_describe_bilinear(fanin_program *program, int variant)
+void fanin_describe_bilinear(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
-    (void)variant;
     fanin_program_require_size(program, "in_features (in1_features)", layer->in_features, 1);
     fanin_program_require_size(program, "in2_features", layer->in2_features, 0);
     fanin_program_require_size(program, "out_features", layer->out_features, 0);
@@ -106,21 +104,20 @@ static void describe_conv(fanin_program *program, int kernel_ndim, bool transpos
     }
 }
 
-void fanin_describe_conv(fanin_program *program, int variant)
+void fanin_describe_conv(fanin_program *program)
 {
-    describe_conv(program, variant, false);
+    describe_conv(program, program->variant, false);
 }
 
-void fanin_describe_conv_transpose(fanin_program *program, int variant)
+void fanin_describe_conv_transpose(fanin_program *program)
 {
-    describe_conv(program, variant, true);
+    describe_conv(program, program->variant, true);
 }
 
-void fanin_describe_embedding(fanin_program *program, int variant)
+void fanin_describe_embedding(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
     int64_t n = layer->num_embeddings, row = layer->padding_idx;
-    (void)variant;
     fanin_program_require_size(program, "num_embeddings", n, 0);
     fanin_program_require_size(program, "embedding_dim", layer->embedding_dim, 0);
     if (layer->has_padding_idx)
@@ -151,11 +148,10 @@ void fanin_program_layer_norm(fanin_program *program, const char *prefix, int64_
     add_norm(program, prefix, 1, &size, bias);
 }
 
-void fanin_describe_batch_norm(fanin_program *program, int variant)
+void fanin_describe_batch_norm(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
     const int64_t *n = &layer->num_features;
-    (void)variant;
     fanin_program_require_size(program, "num_features", *n, 0);
     fanin_program_once(program);
     if (layer->affine)
@@ -192,22 +188,19 @@ static void describe_normalized_shape(fanin_program *program, bool bias)
         add_norm(program, "", ndim, layer->normalized_shape, bias);
 }
 
-void fanin_describe_layer_norm(fanin_program *program, int variant)
+void fanin_describe_layer_norm(fanin_program *program)
 {
-    (void)variant;
     describe_normalized_shape(program, program->layer->bias);
 }
 
-void fanin_describe_rms_norm(fanin_program *program, int variant)
+void fanin_describe_rms_norm(fanin_program *program)
 {
-    (void)variant;
     describe_normalized_shape(program, false);
 }
 
-void fanin_describe_group_norm(fanin_program *program, int variant)
+void fanin_describe_group_norm(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
-    (void)variant;
     fanin_program_require_size(program, "num_features (num_channels)", layer->num_features, 0);
     fanin_program_require_size(program, "groups (num_groups)", layer->groups, 1);
     fanin_program_require(program, layer->groups < 1 || layer->num_features % layer->groups == 0,
@@ -218,10 +211,9 @@ void fanin_describe_group_norm(fanin_program *program, int variant)
         add_norm(program, "", 1, &layer->num_features, layer->bias);
 }
 
-void fanin_describe_prelu(fanin_program *program, int variant)
+void fanin_describe_prelu(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
-    (void)variant;
     fanin_program_require_size(program, "num_features (num_parameters)", layer->num_features, 0);
     fanin_program_once(program);
     fanin_program_constant(

@@ -33,14 +33,12 @@ void fanin_program_require_size(fanin_program *program, const char *name, int64_
                           value, least);
 }
 
-/* Keeps the first failure of a call that filled program->error itself. */
-static bool passed(fanin_program *program, fanin_status status, const char *name)
+/* After a call that filled program->error itself. */
+static void keep(fanin_program *program, fanin_status status, const char *name)
 {
-    if (program->status == FANIN_OK && status != FANIN_OK) {
-        fanin_fail_within(&program->error, "%s: %s", fanin_layer_kind_name(program->layer->kind), name);
-        program->status = status;
-    }
-    return program->status == FANIN_OK;
+    if (status != FANIN_OK)
+        program->status =
+            fanin_fail_within(&program->error, "%s: %s", fanin_layer_kind_name(program->layer->kind), name);
 }
 
 size_t fanin_program_section(fanin_program *program, const char *prefix, fanin_numbering numbering,
@@ -72,7 +70,8 @@ size_t fanin_program_add(fanin_program *program, fanin_slot_name name, int ndim,
     fanin_slot *slot = &program->slots[program->nslots];
     *slot = (fanin_slot){.prefix = name.prefix, .name = name.name, .role = name.role};
     slot->view = fanin_tensor_nd(NULL, program->layer->dtype, ndim, shape);
-    passed(program, fanin_view_check(&slot->view, true, &program->error), name.name);
+    if (program->status == FANIN_OK)
+        keep(program, fanin_view_check(&slot->view, true, &program->error), name.name);
     program->sections[program->nsections - 1].nslots++;
     return program->nslots++;
 }
@@ -104,9 +103,11 @@ void fanin_program_normal(fanin_program *program, size_t slot, double mean, doub
 void fanin_program_call(fanin_program *program, size_t slot, const fanin_initializer *initializer, const double *values)
 {
     fanin_resolved resolved;
-    if (program->status != FANIN_OK ||
-        !passed(program, initializer->resolve(values, &program->slots[slot].view, &resolved, &program->error),
-                program->slots[slot].name))
+    if (program->status != FANIN_OK)
+        return;
+    keep(program, initializer->resolve(values, &program->slots[slot].view, &resolved, &program->error),
+         program->slots[slot].name);
+    if (program->status != FANIN_OK)
         return;
     add_draw(program, slot, resolved.fill);
     if (resolved.warning[0] != '\0')

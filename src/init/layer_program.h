@@ -65,6 +65,7 @@ typedef struct fanin_phase {
 typedef struct fanin_program {
     const fanin_layer *layer;
     fanin_profile profile;
+    int variant; /* which of the modules that one function describes */
     fanin_slot slots[FANIN_MAX_SLOTS];
     fanin_section sections[FANIN_MAX_SECTIONS];
     fanin_phase phases[FANIN_MAX_PHASES];
@@ -132,22 +133,22 @@ size_t fanin_program_linear(fanin_program *program, const char *prefix, int64_t 
                             bool bias);
 void fanin_program_layer_norm(fanin_program *program, const char *prefix, int64_t size, bool bias);
 
-/* One function a family, called through the table in layer.c. `variant` is the family's own: see there. */
-void fanin_describe_linear(fanin_program *program, int variant);
-void fanin_describe_bilinear(fanin_program *program, int variant);
-void fanin_describe_conv(fanin_program *program, int variant);           /* kernel dimensions */
-void fanin_describe_conv_transpose(fanin_program *program, int variant); /* kernel dimensions */
-void fanin_describe_embedding(fanin_program *program, int variant);
-void fanin_describe_recurrent(fanin_program *program, int variant); /* gates */
-void fanin_describe_cell(fanin_program *program, int variant);      /* gates */
-void fanin_describe_attention(fanin_program *program, int variant);
-void fanin_describe_transformer_layer(fanin_program *program, int variant); /* attentions: 1 encoder, 2 decoder */
-void fanin_describe_transformer_stack(fanin_program *program, int variant); /* the same */
-void fanin_describe_transformer(fanin_program *program, int variant);
-void fanin_describe_batch_norm(fanin_program *program, int variant);
-void fanin_describe_layer_norm(fanin_program *program, int variant);
-void fanin_describe_group_norm(fanin_program *program, int variant);
-void fanin_describe_rms_norm(fanin_program *program, int variant);
-void fanin_describe_prelu(fanin_program *program, int variant);
+/* One function a family, called through the table in layer.c, with what program->variant is for it. */
+void fanin_describe_linear(fanin_program *program);
+void fanin_describe_bilinear(fanin_program *program);
+void fanin_describe_conv(fanin_program *program);           /* kernel dimensions */
+void fanin_describe_conv_transpose(fanin_program *program); /* kernel dimensions */
+void fanin_describe_embedding(fanin_program *program);
+void fanin_describe_recurrent(fanin_program *program); /* gates */
+void fanin_describe_cell(fanin_program *program);      /* gates */
+void fanin_describe_attention(fanin_program *program);
+void fanin_describe_transformer_layer(fanin_program *program); /* 0 encoder, 1 decoder */
+void fanin_describe_transformer_stack(fanin_program *program); /* the same */
+void fanin_describe_transformer(fanin_program *program);
+void fanin_describe_batch_norm(fanin_program *program);
+void fanin_describe_layer_norm(fanin_program *program);
+void fanin_describe_group_norm(fanin_program *program);
+void fanin_describe_rms_norm(fanin_program *program);
+void fanin_describe_prelu(fanin_program *program);
 
 #endif

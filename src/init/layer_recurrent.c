@@ -44,7 +44,7 @@ static int64_t gate_rows(fanin_program *program, int gates)
                : 0;
 }
 
-void fanin_describe_recurrent(fanin_program *program, int variant)
+void fanin_describe_recurrent(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
     uint64_t ndirections = layer->bidirectional ? 2 : 1;
@@ -58,7 +58,7 @@ void fanin_describe_recurrent(fanin_program *program, int variant)
     fanin_program_require(program, layer->proj_size < layer->hidden_size,
                           "proj_size (%" PRId64 ") must be smaller than hidden_size (%" PRId64 ")", layer->proj_size,
                           layer->hidden_size);
-    int64_t rows = gate_rows(program, variant);
+    int64_t rows = gate_rows(program, program->variant);
     if (program->status != FANIN_OK)
         return;
     int64_t output_size = layer->proj_size > 0 ? layer->proj_size : layer->hidden_size;
@@ -71,12 +71,12 @@ void fanin_describe_recurrent(fanin_program *program, int variant)
     }
 }
 
-void fanin_describe_cell(fanin_program *program, int variant)
+void fanin_describe_cell(fanin_program *program)
 {
     const fanin_layer *layer = program->layer;
     fanin_program_require_size(program, "input_size", layer->input_size, 0);
     fanin_program_require_size(program, "hidden_size", layer->hidden_size, 0);
-    int64_t rows = gate_rows(program, variant);
+    int64_t rows = gate_rows(program, program->variant);
     fanin_program_once(program);
     add_layer(program, rows, layer->input_size, layer->hidden_size);
 }

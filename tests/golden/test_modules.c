@@ -288,6 +288,13 @@ static void set_channels_last(fanin_tensor *tensor)
     tensor->strides[0] = stride;
 }
 
+static void *require_memory(const struct tally *tally, void *memory)
+{
+    if (memory == NULL)
+        broken(tally, "out of memory");
+    return memory;
+}
+
 /* Memory for every parameter of the list, which must be the one torch has. */
 static bool allocate(struct tally *tally, const fanin_json *line, const fanin_layer *layer, struct made *made)
 {
@@ -304,8 +311,8 @@ static bool allocate(struct tally *tally, const fanin_json *line, const fanin_la
             printf("%zu parameters, torch has %zu\n", made->count, expected->count);
         return false;
     }
-    made->tensors = calloc(made->count + 1, sizeof *made->tensors);
-    made->nbytes = calloc(made->count + 1, sizeof *made->nbytes);
+    made->tensors = require_memory(tally, calloc(made->count + 1, sizeof *made->tensors));
+    made->nbytes = require_memory(tally, calloc(made->count + 1, sizeof *made->nbytes));
     for (size_t i = 0; i < made->count; i++) {
         const fanin_json *item = &expected->items[i];
         const fanin_json *sizes = member(tally, item, "shape");
@@ -326,7 +333,7 @@ static bool allocate(struct tally *tally, const fanin_json *line, const fanin_la
         fanin_tensor *tensor = &made->tensors[i];
         *tensor = fanin_tensor_nd(NULL, parameter.dtype, parameter.ndim, parameter.shape);
         made->nbytes[i] = (size_t)fanin_tensor_nelem(tensor) * fanin_dtype_nbits(tensor->dtype) / 8;
-        tensor->data = malloc(made->nbytes[i] + 1);
+        tensor->data = require_memory(tally, malloc(made->nbytes[i] + 1));
         memset(tensor->data, UNTOUCHED, made->nbytes[i] + 1);
         if (channels_last && tensor->ndim > 3)
             set_channels_last(tensor);
@@ -374,7 +381,9 @@ static fanin_status run_steps(const fanin_layer *layer, struct made *made, fanin
             continue;
         }
         status = fanin_layer_step_at(layer, (size_t)step.copy_of_step, &source, error);
-        memcpy(view.data, made->tensors[source.parameter].data, made->nbytes[step.parameter]);
+        const void *from = made->tensors[source.parameter].data;
+        if (status == FANIN_OK && from != NULL && view.data != NULL)
+            memcpy(view.data, from, made->nbytes[step.parameter]);
     }
     return status;
 }
