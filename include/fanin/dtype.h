@@ -49,6 +49,8 @@ FANIN_API const char *fanin_dtype_torch_name(fanin_dtype dtype);
 FANIN_API fanin_dtype fanin_dtype_from_name(const char *name);
 /* Bits an element takes (4, 6, 8, 16, 32 or 64); 0 for no dtype. */
 FANIN_API unsigned fanin_dtype_nbits(fanin_dtype dtype);
+/* Element i of packed data as a double: c64 gives its real part, integers beyond 2^53 are rounded. */
+FANIN_API double fanin_dtype_value(fanin_dtype dtype, const void *data, uint64_t i);
 /* Whether random fills exist: f64, f32, bf16, f16. */
 FANIN_API bool fanin_dtype_is_random(fanin_dtype dtype);
 

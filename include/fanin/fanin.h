@@ -14,6 +14,7 @@
  *     dtype.h        element types                                       status.h      what functions return
  *     initializer.h  the catalogue; calls from text                      fill.h        initializers as data
  *     hooks.h        your allocator, your file operations                version.h     version and machine variants
+ *     parallel.h     your threads, or a pool of ours
  *
  *     model.h        models and recipes from files                       plan.h        a model resolved to fills
  *     run.h          plans into memory and checkpoints; verification     checkpoint.h  reading safetensors
@@ -36,6 +37,7 @@
 #include "fanin/init.h"
 #include "fanin/fill.h"
 #include "fanin/initializer.h"
+#include "fanin/parallel.h"
 #include "fanin/layer.h"
 #include "fanin/hooks.h"
 #include "fanin/checkpoint.h"

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads change no byte: fills in pieces for any count of threads, with our pool and with a caller's own loop that
+ * runs backwards; pools after a fork, in use by two threads at once, and without memory.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fanin/fanin.h"
+
+enum { NELEM = 3500005 };
+
+static const fanin_fill fills[] = {
+    {FANIN_FILL_UNIFORM, {-0.3, 0.7}},
+    {FANIN_FILL_NORMAL, {0.5, 2}},
+    {FANIN_FILL_TRUNC_NORMAL, {0, 0.02, -2, 2}},
+    {FANIN_FILL_TRUNC_NORMAL, {0, 1, -2, 2}},
+    {FANIN_FILL_CONSTANT, {3}},
+    {FANIN_FILL_SPARSE, {0.1, 1}},
+};
+static const fanin_dtype dtypes[] = {FANIN_F32, FANIN_F64, FANIN_BF16, FANIN_F16};
+
+static void run_backwards(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    (void)user;
+    while (ntasks-- > 0)
+        task(context, ntasks);
+}
+
+static void test_same_bytes(void **state)
+{
+    char *whole = malloc(NELEM * 8), *pieces = malloc(NELEM * 8);
+    fanin_pool *pool;
+    (void)state;
+    assert_int_equal(fanin_pool_create(3, &pool, NULL), FANIN_OK);
+    for (size_t p = 0; p < fanin_profile_count(); p++)
+        for (size_t d = 0; d < 4; d++)
+            for (size_t f = 0; f < sizeof fills / sizeof *fills; f++) {
+                bool is_newest = fanin_profile_at(p) == FANIN_PROFILE_TORCH;
+                if (!is_newest && fills[f].kind != FANIN_FILL_NORMAL)
+                    continue;
+                int64_t n = fills[f].kind == FANIN_FILL_SPARSE ? 1000 : NELEM;
+                fanin_tensor a = fanin_tensor_2d(whole, dtypes[d], n, 1), b = fanin_tensor_2d(pieces, dtypes[d], n, 1);
+                fanin_generator before = fanin_generator_create(fanin_profile_at(p), 9), x, y;
+                fanin_generator_skip(&before, 77);
+                before.has_next_normal = true;
+                before.next_normal = 0.5;
+                x = before;
+                assert_int_equal(fanin_fill_run(&fills[f], &a, &x, NULL), FANIN_OK);
+                for (unsigned threads = 1; threads <= 4; threads++) {
+                    fanin_parallel parallel = fanin_pool_parallel(pool), backwards = {run_backwards, NULL, threads};
+                    parallel.nthreads = threads;
+                    y = before;
+                    memset(pieces, 0, NELEM * 8);
+                    assert_int_equal(
+                        fanin_fill_run_parallel(&fills[f], &b, &y, threads % 2 ? &parallel : &backwards, NULL),
+                        FANIN_OK);
+                    assert_memory_equal(whole, pieces, (size_t)n * fanin_dtype_nbits(dtypes[d]) / 8);
+                    assert_memory_equal(&x, &y, sizeof x);
+                }
+            }
+    fanin_pool_free(pool);
+    free(whole);
+    free(pieces);
+}
+
+static void test_refusals_are_those_of_one_thread(void **state)
+{
+    fanin_parallel backwards = {run_backwards, NULL, 4};
+    float *memory = malloc(NELEM * sizeof *memory);
+    fanin_tensor t = fanin_tensor_1d(memory, FANIN_F32, NELEM), none = fanin_tensor_1d(NULL, FANIN_F32, NELEM);
+    fanin_generator g = fanin_generator_torch(1);
+    fanin_error error;
+    (void)state;
+    const fanin_fill wrong = {FANIN_FILL_UNIFORM, {1, 0}}, normal = {FANIN_FILL_NORMAL, {0, 1}};
+    assert_int_equal(fanin_fill_run_parallel(&wrong, &t, &g, &backwards, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_parallel(&normal, &none, &g, &backwards, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_parallel(&normal, &t, NULL, &backwards, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_parallel(&normal, &t, &g, NULL, &error), FANIN_OK);
+    free(memory);
+}
+
+static void count_task(void *context, size_t i)
+{
+    atomic_int *counts = context;
+    atomic_fetch_add(&counts[i], 1);
+}
+
+static void assert_runs_every_task(fanin_pool *pool, size_t ntasks)
+{
+    static atomic_int counts[5000];
+    fanin_parallel parallel = fanin_pool_parallel(pool);
+    memset((void *)counts, 0, sizeof counts);
+    parallel.run(parallel.user, ntasks, count_task, counts);
+    for (size_t i = 0; i < ntasks; i++)
+        assert_int_equal(atomic_load(&counts[i]), 1);
+}
+
+static void test_every_task_runs_once(void **state)
+{
+    (void)state;
+    for (unsigned threads = 0; threads <= 9; threads++) {
+        fanin_pool *pool;
+        assert_int_equal(fanin_pool_create(threads, &pool, NULL), FANIN_OK);
+        assert_int_equal(fanin_pool_parallel(pool).nthreads, threads > 0 ? threads : fanin_processor_count());
+        for (int round = 0; round < 50; round++)
+            assert_runs_every_task(pool, (size_t)round * 97);
+        fanin_pool_free(pool);
+    }
+    fanin_pool_free(NULL);
+}
+
+/* A child has none of the threads: it must neither hang nor miss a task. */
+static void test_after_fork(void **state)
+{
+    fanin_pool *pool;
+    int status;
+    (void)state;
+    assert_int_equal(fanin_pool_create(4, &pool, NULL), FANIN_OK);
+    assert_runs_every_task(pool, 100);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        assert_runs_every_task(pool, 100);
+        fanin_pool_free(pool);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_runs_every_task(pool, 100);
+    fanin_pool_free(pool);
+}
+
+static void *use_pool(void *user)
+{
+    fanin_parallel parallel = fanin_pool_parallel(user);
+    atomic_int counts[200] = {0};
+    for (int round = 0; round < 200; round++)
+        parallel.run(parallel.user, 200, count_task, counts);
+    for (int i = 0; i < 200; i++)
+        if (atomic_load(&counts[i]) != 200)
+            return (void *)1;
+    return NULL;
+}
+
+static void test_two_callers(void **state)
+{
+    fanin_pool *pool;
+    pthread_t other;
+    void *result;
+    (void)state;
+    assert_int_equal(fanin_pool_create(3, &pool, NULL), FANIN_OK);
+    assert_int_equal(pthread_create(&other, NULL, use_pool, pool), 0);
+    assert_null(use_pool(pool));
+    assert_int_equal(pthread_join(other, &result), 0);
+    assert_null(result);
+    fanin_pool_free(pool);
+}
+
+static void *no_memory(void *user, size_t nbytes)
+{
+    (void)user;
+    (void)nbytes;
+    return NULL;
+}
+
+static void no_release(void *user, void *memory)
+{
+    (void)user;
+    (void)memory;
+}
+
+static void test_no_memory(void **state)
+{
+    static const fanin_allocator nothing = {no_memory, no_release, NULL};
+    fanin_pool *pool;
+    (void)state;
+    fanin_set_allocator(&nothing);
+    assert_int_equal(fanin_pool_create(2, &pool, NULL), FANIN_ERROR_MEMORY);
+    fanin_set_allocator(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bytes),           cmocka_unit_test(test_refusals_are_those_of_one_thread),
+        cmocka_unit_test(test_every_task_runs_once), cmocka_unit_test(test_after_fork),
+        cmocka_unit_test(test_two_callers),          cmocka_unit_test(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
