@@ -281,6 +281,8 @@ static fanin_status read_regular(int fd, const char *path, uint64_t limit, char 
 {
     fanin_file_info info;
     int result = table.fstat(table.user, fd, &info);
+    for (int nstalls = 0; result == -EINTR && nstalls < MAX_STALLS; nstalls++)
+        result = table.fstat(table.user, fd, &info);
     if (result < 0)
         return fanin_fail_io(error, result, "look at", path);
     if (info.kind == FANIN_FILE_DIRECTORY)

@@ -34,8 +34,8 @@ size_t fanin_utf8_length(const char *text, size_t nbytes);
 #define FANIN_NUMBER_NBYTES 32
 char *fanin_number_format(double value, char text[FANIN_NUMBER_NBYTES]);
 /*
- * A decimal or hexadecimal C number without locale, and "inf", "nan"; the whole of [text, text + nbytes). Correctly
- * rounded.
+ * A decimal or hexadecimal C number without locale, and "inf", "nan"; the whole of [text, text + nbytes), which is at
+ * most 4096 characters. Correctly rounded, to infinity and to zero too.
  */
 bool fanin_number_parse(const char *text, size_t nbytes, double *value);
 /* A decimal u64 without sign, blanks or leading zeros; false on overflow. */

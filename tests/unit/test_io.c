@@ -225,6 +225,57 @@ static int64_t scripted_pwrite(void *user, int fd, const void *data, size_t nbyt
     return step <= 0 ? step : system->pwrite(NULL, fd, data, nbytes < (size_t)step ? nbytes : (size_t)step, offset);
 }
 
+static int scripted_fstat(void *user, int fd, fanin_file_info *info)
+{
+    int step = next_step(user);
+    return step <= 0 ? step : fanin_default_io()->fstat(NULL, fd, info);
+}
+
+static int scripted_open_read(void *user, const char *path)
+{
+    int step = next_step(user);
+    return step <= 0 ? step : fanin_default_io()->open_read(NULL, path);
+}
+
+/* Opening, looking and reading a stream fail with words too, and an interrupted call is repeated. */
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    static const int interrupted[] = {-EINTR, -EINTR, 100};
+    static const int never[] = {-EINTR};
+    static const int broken[] = {-EINTR, -EIO};
+    struct script script = {interrupted, 3, 0};
+    fanin_io io = *fanin_default_io();
+    fanin_error error = {0};
+    char *data;
+    size_t nbytes;
+    write_file("text", "abc", 3);
+    io.user = &script;
+    io.open_read = scripted_open_read;
+    fanin_set_io(&io);
+    assert_ok(fanin_read_file("text", 9, &data, &nbytes, &error), error);
+    fanin_free(data);
+    script = (struct script){never, 1, 0};
+    assert_fails(fanin_read_file("text", 9, &data, &nbytes, &error), FANIN_ERROR_IO, error,
+                 "cannot open text: Interrupted");
+    io.open_read = fanin_default_io()->open_read;
+    io.fstat = scripted_fstat;
+    fanin_set_io(&io);
+    script = (struct script){interrupted, 3, 0};
+    assert_ok(fanin_read_file("text", 9, &data, &nbytes, &error), error);
+    fanin_free(data);
+    script = (struct script){broken, 2, 0};
+    assert_fails(fanin_read_file("text", 9, &data, &nbytes, &error), FANIN_ERROR_IO, error, "cannot look at text: ");
+    io.pread = scripted_pread;
+    fanin_set_io(&io);
+    script = (struct script){broken, 2, 0};
+    assert_fails(fanin_read_file("-", 9, &data, &nbytes, &error), FANIN_ERROR_IO, error,
+                 "cannot read standard input: ");
+    assert_null(data);
+    fanin_set_io(NULL);
+    unlink("text");
+}
+
 static void test_transfers(void **state)
 {
     (void)state;
@@ -296,7 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_table), cmocka_unit_test(test_create_does_not_follow),
         cmocka_unit_test(test_read_file),     cmocka_unit_test(test_read_standard_input),
-        cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_failing_calls), cmocka_unit_test(test_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ static void test_values(void **state)
     (void)state;
     fanin_json_document document;
     parse(" {\"n\": null, \"t\": true, \"f\": false, \"u\": 18446744073709551615, \"i\": -9223372036854775808,\n"
-          "  \"d\": -2.5e-3, \"s\": \"a\\u00e9\\ud83d\\ude00\\n\\u0000z\", \"a\": [1, [], {}], \"o\": {\"\": 0}}\r\n",
+          "  \"d\": -2.5e-3, \"s\": \"a\\u00E9\\u20ac\\ud83d\\ude00\\n\\u0000z\", \"a\": [1, [], {}], \"o\": {\"\": "
+          "0}}\r\n",
           &document);
     const fanin_json *root = &document.root;
     assert_int_equal(root->kind, FANIN_JSON_OBJECT);
@@ -58,8 +59,8 @@ static void test_values(void **state)
     assert_same_double(d->number, -0.0025);
     const fanin_json *s = fanin_json_get(root, "s");
     assert_int_equal(s->kind, FANIN_JSON_STRING);
-    assert_int_equal(s->nbytes, 10);
-    assert_memory_equal(s->string, "a\xc3\xa9\xf0\x9f\x98\x80\n\0z", 11);
+    assert_int_equal(s->nbytes, 13);
+    assert_memory_equal(s->string, "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n\0z", 14);
     const fanin_json *a = fanin_json_get(root, "a");
     assert_int_equal(a->kind, FANIN_JSON_ARRAY);
     assert_int_equal(a->count, 3);
@@ -310,6 +311,8 @@ static void test_every_cut(void **state)
     }
     fanin_json_document document;
     fanin_error error;
+    assert_fails(fanin_json_parse("\"\\u1\"", 5, "t", &limits, &document, &error), FANIN_ERROR_FORMAT, error,
+                 "t:1:2: four hexadecimal digits must follow \\u");
     assert_fails(fanin_json_parse(NULL, 0, "t", &limits, &document, &error), FANIN_ERROR_FORMAT, error, "t:1:1: ");
 }
 
@@ -324,6 +327,7 @@ static void test_without_memory(void **state)
                           "{\"a%d\":[1,2,3],\"b\":\"\\u00e9%d\",\"c\":{},\"d\":1,\"e\":2,\"f\":3,\"g\":4,\"h\":5,"
                           "\"i\":6},",
                           i, i);
+    fanin_text_format(&text, "\"%05000d\",", 1); /* a string with a block of its own */
     fanin_text_add(&text, "0]");
     assert_false(text.failed);
     counting_allocator counter;

@@ -42,8 +42,10 @@ static void test_examples(void **state)
 {
     (void)state;
     char hex[65];
-    for (int scalar = 0; scalar < 2; scalar++) {
-        fanin_sha256_force_scalar(scalar);
+    /* First what is chosen on first use, then each by force. */
+    for (int run = 0; run < 3; run++) {
+        if (run > 0)
+            fanin_sha256_force_scalar(run == 1);
         for (size_t i = 0; i < sizeof examples / sizeof examples[0]; i++) {
             digest_hex(examples[i].message, strlen(examples[i].message), hex);
             assert_string_equal(hex, examples[i].hex);

@@ -31,6 +31,14 @@ static void test_growing(void **state)
     assert_int_equal(text.nbytes, 4);
     assert_memory_equal(text.data, "a\0bc", 5);
     fanin_text_release(&text);
+
+    static const char large[1000] = "large";
+    fanin_text_append(&text, large, sizeof large);
+    assert_int_equal(text.nbytes, sizeof large);
+    fanin_text_append(&text, large, SIZE_MAX);
+    assert_true(text.failed);
+    assert_int_equal(text.nbytes, sizeof large);
+    fanin_text_release(&text);
 }
 
 /* A failed append leaves what was there, and nothing is appended any more. */
@@ -187,6 +195,9 @@ static void test_fail(void **state)
     assert_non_null(strstr(error.message, "18446744073709551615 bytes"));
     assert_int_equal(fanin_fail_io(&error, -2, "open", "a/b"), FANIN_ERROR_IO);
     assert_string_equal(error.message, "cannot open a/b: No such file or directory");
+
+    fanin_fail_io(&error, -99999, "open", "a/b");
+    assert_string_equal(error.message, "cannot open a/b: error 99999 of the operating system");
 
     assert_int_equal(fanin_fail(NULL, FANIN_ERROR_DTYPE, "%d", 1), FANIN_ERROR_DTYPE);
     assert_int_equal(fanin_fail_io(NULL, -2, "open", "x"), FANIN_ERROR_IO);
