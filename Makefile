@@ -42,7 +42,7 @@ test:
 	@tools/setup.sh test
 	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=ON --log-level=WARNING
 	@cmake --build --preset release -j $(JOBS)
-	@ctest --preset release -j $(JOBS)
+	@env -u MAKEFLAGS -u MAKELEVEL ctest --preset release -j $(JOBS)
 
 install: build
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

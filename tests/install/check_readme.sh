@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What README.md shows is what happens: in each ```console block the lines after `$ ` are run in one folder and must
-# print what stands below them; the first ```c block is compiled against the library and run.
+# print what stands below them, times aside; a block ```json NAME is that file; the first ```c block is compiled and run.
 
 set -u
 root=${FANIN_SOURCE_DIR:?}
@@ -10,19 +10,26 @@ readme=$root/README.md
 PATH=$(dirname "${FANIN_COMMAND:?}"):$PATH
 export PATH
 failed=0
-rm -rf work && mkdir work && cp -r "$root/examples" work/
+rm -rf work command.* expected.* found.* && mkdir work && cp -r "$root/examples" work/
 
 # A file per command and one with what it should print.
 awk '
     /^```console$/ { inside = 1; next }
-    /^```$/ { inside = 0; next }
+    /^```$/ { inside = 0; file = ""; next }
     inside && /^\$ / { n++; print substr($0, 3) > ("command." n); printf "" > ("expected." n); next }
     inside { print > ("expected." n) }
+    /^```json / { file = "work/" $2; next }
+    file { print > file }
 ' "$readme"
+without_times() { # file
+    sed -E 's,[0-9.]+ s\, [0-9.]+ [kMG]?B/s,(time),' "$1"
+}
 n=1
 while [ -f "command.$n" ]; do
     (cd work && sh "../command.$n") >"found.$n" 2>&1
-    if ! diff -u "expected.$n" "found.$n"; then
+    without_times "expected.$n" >"expected.$n.timeless"
+    without_times "found.$n" >"found.$n.timeless"
+    if ! diff -u "expected.$n.timeless" "found.$n.timeless"; then
         echo "README.md shows other output for: $(cat "command.$n")"
         failed=1
     fi

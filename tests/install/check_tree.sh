@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Rules about files as such: every source begins with its licence, file names are unique in the tree (so that a name in
-# a message or a stack trace is enough), no line ends in blanks.
+# a message or a stack trace is enough), no line ends in blanks, links between documents lead somewhere.
 
 set -u
 cd "${FANIN_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
@@ -36,6 +36,13 @@ twins=$(printf '%s\n' "$files" | grep -E '\.(c|h|sh|py|md|cmake|in)$' | grep -vE
     while read -r file; do [ -f "$file" ] && basename "$file"; done | sort | uniq -d)
 for name in $twins; do
     complain "$name: the name is taken more than once: $(printf '%s\n' "$files" | grep "/$name\$" | tr '\n' ' ')"
+done
+
+for file in $(printf '%s\n' "$files" | grep '\.md$'); do
+    [ -f "$file" ] || continue
+    for link in $(grep -oE '\]\([^)# ]+' "$file" | sed 's/^](//' | grep -vE '^[a-z]+:'); do
+        [ -e "$(dirname "$file")/$link" ] || complain "$file: a link to $link, which is not there"
+    done
 done
 
 [ "$failed" -eq 0 ] && echo "$(printf '%s\n' "$files" | wc -l) files checked"
