@@ -109,6 +109,9 @@ static int prepare(const settings *given, job *of)
     int exit_status = source_read_model(given, given->operands.count > 0 ? given->operands.items[0] : NULL, &of->from);
     if (exit_status == EXIT_OK)
         exit_status = check_not_input(given, &of->from);
+    /* The library follows links; a link to nothing is a name that is taken, too. */
+    if (exit_status == EXIT_OK && is_single_file(given->output))
+        exit_status = file_check_new(given->output, given->force);
     if (exit_status == EXIT_OK)
         exit_status = source_make_plan(given, given->profile, &of->from);
     if (exit_status == EXIT_OK)
