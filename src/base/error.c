@@ -30,11 +30,20 @@ const char *fanin_status_name(fanin_status status)
     return i < sizeof status_names / sizeof status_names[0] ? status_names[i] : "unknown";
 }
 
+/* Messages quote names and keys of files, which must not drive the terminal they end on. */
+static void blank_controls(char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+}
+
 /* vsnprintf that ends a text which did not fit at a whole character of UTF-8. */
 static void print(char *text, size_t capacity, const char *format, va_list arguments)
 {
     text[0] = '\0';
     int length = vsnprintf(text, capacity, format, arguments);
+    blank_controls(text);
     if (length < 0 || (size_t)length < capacity)
         return;
     size_t end = capacity - 1; /* the character that was cut begins at most three bytes before the end */

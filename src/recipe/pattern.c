@@ -433,8 +433,9 @@ fanin_status fanin_pattern_parse(const char *text, size_t nbytes, fanin_arena *a
                           nbytes, FANIN_PATTERN_MAX_NBYTES);
     if (nbytes == 0)
         return fanin_fail(error, FANIN_ERROR_FORMAT, "the pattern is empty; \"**\" matches every name");
-    if (memchr(text, '\0', nbytes) != NULL)
-        return fanin_fail(error, FANIN_ERROR_FORMAT, "the pattern holds a NUL character");
+    for (size_t i = 0; i < nbytes; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return fanin_fail(error, FANIN_ERROR_FORMAT, "the pattern holds a control character, which no name has");
     bool is_regex = nbytes >= 3 && memcmp(text, "re:", 3) == 0;
     c.at = is_regex ? 3 : 0;
     fanin_status status = is_regex ? compile_regex(&c, 0) : compile_glob(&c);

@@ -76,8 +76,9 @@ fanin_status fanin_json_text(const fanin_json_document *document, const fanin_js
                              fanin_arena *arena, const char **text, fanin_error *error)
 {
     FANIN_TRY(fanin_json_expect(document, value, FANIN_JSON_STRING, what, error));
-    if (memchr(value->string, '\0', value->nbytes) != NULL)
-        return fanin_json_fail(document, value, error, "%s holds a NUL character", what);
+    for (size_t i = 0; i < value->nbytes; i++)
+        if ((unsigned char)value->string[i] < 0x20 || value->string[i] == 0x7f)
+            return fanin_json_fail(document, value, error, "%s holds a control character", what);
     *text = fanin_arena_text(arena, value->string, value->nbytes);
     return *text != NULL ? FANIN_OK : fanin_fail_memory(error, value->nbytes + 1);
 }

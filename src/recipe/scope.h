@@ -33,7 +33,7 @@ fanin_status fanin_keys_check(const fanin_json_document *document, const fanin_j
 /* Whether the value is of the kind; if not, says what it should be. */
 fanin_status fanin_json_expect(const fanin_json_document *document, const fanin_json *value, fanin_json_kind kind,
                                const char *what, fanin_error *error);
-/* A text without NUL, as a string of the arena. */
+/* A text without control characters, as a string of the arena. */
 fanin_status fanin_json_text(const fanin_json_document *document, const fanin_json *value, const char *what,
                              fanin_arena *arena, const char **text, fanin_error *error);
 /* The key of a member as a value, for errors about the key itself. */
