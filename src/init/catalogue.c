@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The catalogue: every initializer, in the order in which torch.nn.init documents them. A new one is a row here and a
- * file of its own (docs/add-an-initializer.md).
+ * The catalogue's rows as an array, and what the functions of init.h have in common.
  */
 #include <math.h>
 #include <string.h>
@@ -10,22 +9,8 @@
 #include "init/catalogue.h"
 #include "init/random.h"
 
-static const fanin_initializer *const catalogue[] = {
-    &fanin_initializer_uniform,
-    &fanin_initializer_normal,
-    &fanin_initializer_trunc_normal,
-    &fanin_initializer_constant,
-    &fanin_initializer_ones,
-    &fanin_initializer_zeros,
-    &fanin_initializer_eye,
-    &fanin_initializer_dirac,
-    &fanin_initializer_xavier_uniform,
-    &fanin_initializer_xavier_normal,
-    &fanin_initializer_kaiming_uniform,
-    &fanin_initializer_kaiming_normal,
-    &fanin_initializer_orthogonal,
-    &fanin_initializer_sparse,
-};
+#define ENTRY(name) &fanin_initializer_##name,
+static const fanin_initializer *const catalogue[] = {FANIN_CATALOGUE(ENTRY)};
 
 size_t fanin_initializer_count(void)
 {

@@ -20,19 +20,27 @@ bool fanin_has_zero_dimension(const fanin_tensor *tensor);
 /* The gain of a nonlinearity held as a parameter value. */
 fanin_status fanin_gain_of(double nonlinearity, double param, double *gain, fanin_error *error);
 
-extern const fanin_initializer fanin_initializer_uniform;
-extern const fanin_initializer fanin_initializer_normal;
-extern const fanin_initializer fanin_initializer_trunc_normal;
-extern const fanin_initializer fanin_initializer_constant;
-extern const fanin_initializer fanin_initializer_ones;
-extern const fanin_initializer fanin_initializer_zeros;
-extern const fanin_initializer fanin_initializer_eye;
-extern const fanin_initializer fanin_initializer_dirac;
-extern const fanin_initializer fanin_initializer_xavier_uniform;
-extern const fanin_initializer fanin_initializer_xavier_normal;
-extern const fanin_initializer fanin_initializer_kaiming_uniform;
-extern const fanin_initializer fanin_initializer_kaiming_normal;
-extern const fanin_initializer fanin_initializer_orthogonal;
-extern const fanin_initializer fanin_initializer_sparse;
+/*
+ * The catalogue, in the order in which torch.nn.init documents them. ROW(x) stands for the constant
+ * fanin_initializer_x, which the file of its family defines (docs/add-an-initializer.md).
+ */
+#define FANIN_CATALOGUE(ROW)                                                                                           \
+    ROW(uniform)                                                                                                       \
+    ROW(normal)                                                                                                        \
+    ROW(trunc_normal)                                                                                                  \
+    ROW(constant)                                                                                                      \
+    ROW(ones)                                                                                                          \
+    ROW(zeros)                                                                                                         \
+    ROW(eye)                                                                                                           \
+    ROW(dirac)                                                                                                         \
+    ROW(xavier_uniform)                                                                                                \
+    ROW(xavier_normal)                                                                                                 \
+    ROW(kaiming_uniform)                                                                                               \
+    ROW(kaiming_normal)                                                                                                \
+    ROW(orthogonal)                                                                                                    \
+    ROW(sparse)
+
+#define FANIN_CATALOGUE_DECLARATION(name) extern const fanin_initializer fanin_initializer_##name;
+FANIN_CATALOGUE(FANIN_CATALOGUE_DECLARATION)
 
 #endif
