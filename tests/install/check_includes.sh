@@ -10,7 +10,7 @@ cd "${FANIN_SOURCE_DIR:-$(dirname "$0")/../..}" || exit 1
 # Public headers count as the area whose work they declare; the plain values below belong to everybody.
 area_of_public_header() {
     case $1 in
-    status | version | dtype | tensor | hooks | generator) echo base ;;
+    status | version | dtype | tensor | hooks | generator | parallel) echo base ;;
     init | fill | initializer | layer) echo init ;;
     model) echo model ;;
     checkpoint) echo format ;;
