@@ -54,25 +54,26 @@ fanin_status fanin_model_to_spec(const fanin_model *model, char **text, fanin_er
 }
 
 /* A spec that was written here gets the name of what it was written from: "config.json as spec:12:5". */
-static fanin_status parse_expanded(const fanin_text *spec, const char *name, fanin_model **model, fanin_error *error)
+static fanin_status parse_expanded(const fanin_text *spec, const char *name, size_t max_tensors, fanin_model **model,
+                                   fanin_error *error)
 {
     fanin_text place = {0};
     fanin_text_format(&place, "%s as spec", name);
     fanin_status status = spec->failed || place.failed ? fanin_fail_memory(error, spec->nbytes) : FANIN_OK;
     if (status == FANIN_OK)
-        status = fanin_spec_parse(spec->data, spec->nbytes, place.data, FANIN_MODEL_MAX_TENSORS, model, error);
+        status = fanin_spec_parse(spec->data, spec->nbytes, place.data, max_tensors, model, error);
     fanin_text_release(&place);
     return status;
 }
 
 static fanin_status parse_config(const char *text, size_t nbytes, const fanin_json_document *document,
-                                 fanin_model **model, fanin_error *error)
+                                 size_t max_tensors, fanin_model **model, fanin_error *error)
 {
     const char *family;
     fanin_text spec = {0};
     fanin_status status = fanin_config_expand(document, &spec, &family, error);
     if (status == FANIN_OK)
-        status = parse_expanded(&spec, document->name, model, error);
+        status = parse_expanded(&spec, document->name, max_tensors, model, error);
     fanin_text_release(&spec);
     if (status != FANIN_OK)
         return status;
@@ -90,13 +91,10 @@ static bool is_text(const fanin_json *value, const char *text)
     return value != NULL && value->kind == FANIN_JSON_STRING && strcmp(value->string, text) == 0;
 }
 
-fanin_status fanin_model_parse(const char *text, size_t nbytes, const char *name, fanin_model **model,
-                               fanin_error *error)
+fanin_status fanin_description_parse(const char *text, size_t nbytes, const char *name, size_t max_tensors,
+                                     fanin_model **model, fanin_error *error)
 {
-    fanin_error own;
     fanin_json_document document;
-    error = error != NULL ? error : &own;
-    fanin_clear(error);
     *model = NULL;
     FANIN_TRY(fanin_json_parse(text, nbytes, name, &limits, &document, error));
     const fanin_json *root = &document.root;
@@ -106,7 +104,7 @@ fanin_status fanin_model_parse(const char *text, size_t nbytes, const char *name
     bool is_spec = is_text(format, "fanin-spec");
     fanin_status status = FANIN_OK;
     if (is_config)
-        status = parse_config(text, nbytes, &document, model, error);
+        status = parse_config(text, nbytes, &document, max_tensors, model, error);
     else if (is_text(format, "fanin-recipe"))
         status = fanin_json_fail(&document, format, error,
                                  "this is a recipe: it says how tensors begin, not which there "
@@ -120,7 +118,16 @@ fanin_status fanin_model_parse(const char *text, size_t nbytes, const char *name
     fanin_json_release(&document);
     if (status != FANIN_OK || is_config)
         return status;
-    return fanin_spec_parse(text, nbytes, name, FANIN_MODEL_MAX_TENSORS, model, error);
+    return fanin_spec_parse(text, nbytes, name, max_tensors, model, error);
+}
+
+fanin_status fanin_model_parse(const char *text, size_t nbytes, const char *name, fanin_model **model,
+                               fanin_error *error)
+{
+    fanin_error own;
+    error = error != NULL ? error : &own;
+    fanin_clear(error);
+    return fanin_description_parse(text, nbytes, name, FANIN_MODEL_MAX_TENSORS, model, error);
 }
 
 fanin_status fanin_model_read(const char *path, fanin_model **model, fanin_error *error)
@@ -149,7 +156,7 @@ fanin_status fanin_model_like(const char *checkpoint, fanin_model **model, fanin
     fanin_status status = fanin_shapes_expand(opened, &spec, error);
     fanin_checkpoint_close(opened);
     if (status == FANIN_OK)
-        status = parse_expanded(&spec, checkpoint, model, error);
+        status = parse_expanded(&spec, checkpoint, FANIN_MODEL_MAX_TENSORS, model, error);
     fanin_text_release(&spec);
     return status;
 }

@@ -47,6 +47,9 @@ struct fanin_model {
 /* Text that fanin_model_parse reads in the end is always a spec: what comes from elsewhere is first written as one. */
 fanin_status fanin_spec_parse(const char *text, size_t nbytes, const char *name, size_t max_tensors,
                               fanin_model **model, fanin_error *error);
+/* fanin_model_parse with another limit. */
+fanin_status fanin_description_parse(const char *text, size_t nbytes, const char *name, size_t max_tensors,
+                                     fanin_model **model, fanin_error *error);
 /* Writes a config.json as a spec. *family is a constant. */
 fanin_status fanin_config_expand(const fanin_json_document *document, fanin_text *spec, const char **family,
                                  fanin_error *error);
