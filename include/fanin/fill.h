@@ -6,6 +6,7 @@
 #define FANIN_FILL_H
 
 #include "fanin/init.h"
+#include "fanin/parallel.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,14 @@ FANIN_API fanin_status fanin_fill_check(const fanin_fill *fill, const fanin_tens
 /* Checks, then writes. generator may be NULL for fills that draw nothing. */
 FANIN_API fanin_status fanin_fill_run(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
                                       fanin_error *error);
+
+/*
+ * fanin_fill_run in pieces, where the fill allows and the tensor is large enough to gain. Same bytes, same generator
+ * afterwards. parallel may be NULL.
+ */
+FANIN_API fanin_status fanin_fill_run_parallel(const fanin_fill *fill, const fanin_tensor *tensor,
+                                               fanin_generator *generator, const fanin_parallel *parallel,
+                                               fanin_error *error);
 
 /*
  * What the fill takes from the stream, from dtype, shape and strides alone.

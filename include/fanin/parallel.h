@@ -6,7 +6,7 @@
 #ifndef FANIN_PARALLEL_H
 #define FANIN_PARALLEL_H
 
-#include "fanin/fill.h"
+#include "fanin/status.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,14 +34,6 @@ FANIN_API fanin_status fanin_pool_create(unsigned nthreads, fanin_pool **pool, f
 FANIN_API void fanin_pool_free(fanin_pool *pool);
 /* Valid as long as the pool. */
 FANIN_API fanin_parallel fanin_pool_parallel(fanin_pool *pool);
-
-/*
- * fanin_fill_run in pieces, where the fill allows and the tensor is large enough to gain. Same bytes, same generator
- * afterwards. parallel may be NULL.
- */
-FANIN_API fanin_status fanin_fill_run_parallel(const fanin_fill *fill, const fanin_tensor *tensor,
-                                               fanin_generator *generator, const fanin_parallel *parallel,
-                                               fanin_error *error);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "fanin/parallel.h"
+#include "fanin/fill.h"
 
 enum { MAX_PIECES = 256 };
 

@@ -85,6 +85,26 @@ END
     done
 done
 
+# Public headers keep to the same order among themselves; fanin.h is there to include them all.
+for file in include/fanin/*.h; do
+    [ "$(basename "$file")" != fanin.h ] || continue
+    area=$(area_of_public_header "$(basename "$file" .h)")
+    allowed=" $area $(allowed_for "$area") "
+    while read -r line what; do
+        case $what in
+        \"fanin/*) ;;
+        *) continue ;;
+        esac
+        target=$(area_of_public_header "$(basename "${what%\"}" .h)")
+        case $allowed in
+        *" $target "*) ;;
+        *) complain "$file:$line: a header of $area must not include one of $target ($what)" ;;
+        esac
+    done <<END
+$(includes_of "$file")
+END
+done
+
 # Clients: the public interface, their own folder, the system.
 for file in $(find include cli examples -name '*.[ch]' | sort); do
     while read -r line what; do
