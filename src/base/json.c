@@ -457,8 +457,9 @@ static int compare_keys(const struct key *a, const struct key *b)
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
     size_t na = a->member->key_nbytes, nb = b->member->key_nbytes;
-    int order = memcmp(a->member->key, b->member->key, na < nb ? na : nb);
-    return order != 0 ? order : na < nb ? -1 : na > nb;
+    if (na != nb)
+        return na < nb ? -1 : 1;
+    return memcmp(a->member->key, b->member->key, na);
 }
 
 /*
@@ -564,7 +565,7 @@ static fanin_status close_containers(struct parser *p, size_t *depth, fanin_json
         struct level *level = &p->levels[*depth - 1];
         bool is_array = level->value->kind == FANIN_JSON_ARRAY;
         skip_blanks(p);
-        if (next_is(p, ',') && level->value->count > 0) {
+        if (next_is(p, ',')) { /* so the first pass counted one more item */
             p->at++;
             *next = &level->items[level->value->count++];
             return is_array ? FANIN_OK : read_key(p, *next);

@@ -73,6 +73,14 @@ static void test_values(void **state)
         {"pow(1.1, 5)", 1.1 * ((1.1 * 1.1) * (1.1 * 1.1))},
         {"\t1\n+\r2 ", 3},
         {"((((((((((1))))))))))", 1},
+        /* 70 in a row are not nested */
+        {"(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+("
+         "1)"
+         "+(1)+(1)+(1)+(1)+(1)+(1)+(1)+pi-pi+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+("
+         "1)"
+         "+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+sqrt(1)+(1)+(1)+(1)"
+         "+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)+(1)",
+         70},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fanin_error error = {0};
