@@ -369,6 +369,63 @@ static void test_refused(void **state)
     }
 }
 
+/* The recipes that are installed, each on the names it is for: every tensor gets its rule, and no rule is idle. */
+static void test_shipped(void **state)
+{
+    static const struct {
+        const char *recipe;
+        const char *model;
+        const char *tensor;
+        const char *initializer;
+    } cases[] = {
+        {"torch-default", MODEL "}", "b.conv.weight", "torch_default"},
+        {"he-mlp", HEAD "'tensors':[{'name':'fc1','linear':[3,4]},{'name':'fc2','linear':[4,2]}]}", "fc2.weight",
+         "kaiming_normal(nonlinearity=relu)"},
+        {"resnet",
+         HEAD
+         "'tensors':[{'name':'conv1','conv2d':[3,4,7]},{'name':'bn1','batch_norm':4},{'name':'fc','linear':[4,2]}],"
+         "'rules':[{'match':'conv1.bias','init':'zeros'}]}",
+         "conv1.weight", "kaiming_normal(mode=fan_out, nonlinearity=relu)"},
+        {"resnet",
+         HEAD
+         "'tensors':[{'name':'layer1.0.downsample.0.weight','shape':[8,4,1,1]},{'name':'layer1.0.downsample.1.weight'"
+         ",'shape':[8]},{'name':'layer1.0.downsample.1.num_batches_tracked','shape':[],'dtype':'i64'},"
+         "{'name':'layer1.0.bn2.running_mean','shape':[4]},{'name':'fc.weight','shape':[2,8]},"
+         "{'name':'fc.bias','shape':[2]}]}",
+         "fc.weight", "kaiming_uniform(a=2.23606797749979)"},
+        {"gpt2",
+         HEAD "'tensors':[{'name':'wte.weight','shape':[9,4]},{'repeat':{'i':[0,8]},'tensors':["
+              "{'name':'h.{i}.ln_1','layer_norm':4},{'name':'h.{i}.attn.c_proj','linear':[4,4]}]}]}",
+         "h.7.attn.c_proj.weight", "normal(std=0.005)"},
+        {"llama",
+         HEAD "'tensors':[{'name':'model.embed_tokens.weight','shape':[9,4]},{'name':'model.norm','rms_norm':4},"
+              "{'name':'model.layers.0.input_layernorm','rms_norm':4}]}",
+         "model.layers.0.input_layernorm.weight", "ones"},
+    };
+    char path[1024], relative[100];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fanin_model *model = test_model(cases[i].model);
+        fanin_recipe *recipe;
+        fanin_plan *plan;
+        fanin_error error;
+        snprintf(relative, sizeof relative, "recipes/%s.json", cases[i].recipe);
+        assert_ok(fanin_recipe_create(&recipe, &error), error);
+        assert_ok(fanin_recipe_read(recipe, test_source_path(path, sizeof path, relative), &error), error);
+        assert_ok(fanin_plan_create(model, recipe, NULL, &plan, &error), error);
+        assert_int_equal(fanin_plan_warning_count(plan), 0);
+        size_t tensor = fanin_plan_tensor_find(plan, cases[i].tensor), found = 0;
+        for (size_t k = 0; k < fanin_plan_op_count(plan); k++) {
+            const fanin_plan_op *op = fanin_plan_op_at(plan, k);
+            found += op->tensor == tensor && strcmp(op->initializer, cases[i].initializer) == 0;
+        }
+        assert_int_equal(found, 1);
+        fanin_plan_free(plan);
+        fanin_recipe_free(recipe);
+        fanin_model_free(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_counts),      cmocka_unit_test(test_gates),      cmocka_unit_test(test_rows),
         cmocka_unit_test(test_cut),         cmocka_unit_test(test_explained),  cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_unmatched),   cmocka_unit_test(test_bad_values), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_shipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
