@@ -266,7 +266,8 @@ static void print_shared(const fanin_plan *plan, size_t tensor)
     }
 }
 
-static void print_op(const fanin_plan *plan, const fanin_plan_op *op)
+/* `told` is the initializer that was explained last: the gates of one weight need it once. */
+static void print_op(const fanin_plan *plan, const fanin_plan_op *op, const fanin_initializer **told)
 {
     char draws[96], position[96] = "";
     format_draws(draws, sizeof draws, op->ndraws, op->data_dependent);
@@ -283,15 +284,17 @@ static void print_op(const fanin_plan *plan, const fanin_plan_op *op)
                 op->initializer != NULL ? op->initializer : fanin_fill_kind_name(op->fill.kind));
     if (op->where != NULL)
         print_field("rule", INDENT, "%s", op->where);
-    if (initializer != NULL)
+    bool is_new = initializer == NULL || initializer != *told;
+    *told = initializer;
+    if (initializer != NULL && is_new)
         print_catalogue(initializer);
-    else
+    else if (initializer == NULL)
         print_field("source", INDENT, "what the constructor of this layer does in torch.nn");
     print_law(op->fan_in, op->fan_out, op->gain, op->std, op->bound);
     print_fill(&op->fill);
     print_field("draws", INDENT, "%s%s", draws, position);
     const char *note = exactness_note(op->fill.kind, op->view.dtype, fanin_plan_profile(plan));
-    if (note != NULL)
+    if (note != NULL && is_new)
         print_field("note", INDENT, "%s", note);
 }
 
@@ -336,6 +339,7 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
 {
     const fanin_plan *plan = from->plan;
     const fanin_plan_tensor *of = fanin_plan_tensor_at(plan, tensor);
+    const fanin_initializer *told = NULL;
     char shape[SHAPE_NBYTES];
     print_escaped(stdout, of->name);
     printf(", %s %s\n\n", format_shape(of->shape, of->ndim, shape), fanin_dtype_name(of->dtype));
@@ -353,7 +357,7 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
             continue;
         if (op->part != NULL)
             putchar('\n');
-        print_op(plan, op);
+        print_op(plan, op, &told);
     }
     print_shared(plan, tensor);
     const choice *usual = described != NULL ? choice_for(described) : NULL;

@@ -18,14 +18,26 @@
 #define WIDEST        100
 #define NARROWEST_BAR 10
 
-/* The one thing a signal handler may write. */
+/*
+ * Signals after which the process ends at once. Not two: a terminal, a wrapper or timeout(1) may well send the same one
+ * to the process and to its group.
+ */
+#define IMPATIENT 3
+
+/* What a signal handler may write. */
 static volatile sig_atomic_t signal_received;
+static volatile sig_atomic_t signal_count;
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static void remember_signal(int number)
 {
     signal_received = number;
+    signal_count = signal_count + 1;
+    if (signal_count >= IMPATIENT) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
 }
 
 /* Signals that the parent chose to ignore (nohup, a job in the background) stay ignored. */
@@ -38,7 +50,6 @@ static void catch_signals(void (*handler)(int))
         memset(&action, 0, sizeof action);
         sigemptyset(&action.sa_mask);
         action.sa_handler = handler;
-        action.sa_flags = (int)SA_RESETHAND;
         sigaction(stop_signals[i], &action, NULL);
     }
 }
@@ -52,6 +63,7 @@ void progress_begin(progress *of, const char *label, bool quiet)
 {
     *of = (progress){.label = label, .shown = !quiet && terminal_width(stderr) > 0, .began = clock_seconds()};
     signal_received = 0;
+    signal_count = 0;
     catch_signals(remember_signal);
 }
 

@@ -16,7 +16,7 @@ typedef struct progress {
     double drawn_at;
 } progress;
 
-/* From here on SIGINT, SIGTERM and SIGHUP are wishes that progress_update passes on; a second one kills. */
+/* From here on SIGINT, SIGTERM and SIGHUP are wishes that progress_update passes on; the third one kills. */
 void progress_begin(progress *of, const char *label, bool quiet);
 /* A fanin_progress; user is the progress. False when a signal asked to stop. */
 bool progress_update(void *user, uint64_t done_nbytes, uint64_t total_nbytes);

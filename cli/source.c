@@ -110,7 +110,8 @@ size_t count_stored(const fanin_plan *plan)
 const char *exactness_note(fanin_fill_kind kind, fanin_dtype dtype, fanin_profile profile)
 {
     if (kind == FANIN_FILL_ORTHOGONAL)
-        return "orthogonal: torch's draws but an own QR, within 8 eps |gain| (cond + sqrt(min(rows, cols))) of torch's "
+        return "orthogonal: torch's draws but fanin's own QR, within 8 eps |gain| (cond + sqrt(min(rows, cols))) of "
+               "torch's "
                "values, whose last bits depend on its LAPACK";
     bool is_erfinv = (profile & ~(fanin_profile)FANIN_UNFUSED) < FANIN_PROFILE_TORCH_2_12;
     if (kind == FANIN_FILL_TRUNC_NORMAL && is_erfinv && (dtype == FANIN_F32 || dtype == FANIN_F64))
