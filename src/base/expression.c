@@ -177,7 +177,7 @@ static fanin_status read_call(struct reader *r, const char *name, size_t nbytes,
     if (f == NFUNCTIONS)
         return refuse(r, name, "there is no function %s; there are sqrt(x) and pow(x, n)",
                       fanin_show(name, nbytes, shown));
-    double x[2];
+    double x[2] = {0};
     for (int i = 0; i < functions[f].narguments; i++) {
         if (i > 0 && peek(r) == ')')
             return refuse(r, r->at, "%s has %d arguments", functions[f].usage, functions[f].narguments);
@@ -253,7 +253,7 @@ static fanin_status read_product(struct reader *r, double *value)
     FANIN_TRY(read_signed(r, value));
     for (char c = peek(r); c == '*' || c == '/'; c = peek(r)) {
         const char *sign = r->at++;
-        double right;
+        double right = 0;
         FANIN_TRY(read_signed(r, &right));
         if (c == '/' && right == 0)
             return refuse(r, sign, "division by zero");
@@ -268,7 +268,7 @@ static fanin_status read_sum(struct reader *r, double *value)
     FANIN_TRY(read_product(r, value));
     for (char c = peek(r); c == '+' || c == '-'; c = peek(r)) {
         const char *sign = r->at++;
-        double right;
+        double right = 0;
         FANIN_TRY(read_product(r, &right));
         *value = c == '+' ? *value + right : *value - right;
         FANIN_TRY(check_finite(r, sign, *value));
@@ -288,7 +288,7 @@ fanin_status fanin_expression_evaluate(const char *text, size_t nbytes, fanin_lo
         .known = known,
         .error = error,
     };
-    double result;
+    double result = 0;
     FANIN_TRY(read_sum(&r, &result));
     if (peek(&r) != '\0' || r.at != r.end)
         return refuse_token(&r, "an operator or the end");

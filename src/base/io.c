@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* fallocate, flock */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -209,8 +210,9 @@ fanin_status fanin_pread_all(int fd, void *data, size_t nbytes, uint64_t offset,
         if (n < 0)
             return fanin_fail_io(error, (int)n, "read", path);
         if (n == 0)
-            return fanin_fail(error, FANIN_ERROR_IO, "cannot read %s: it ends at byte %llu, before byte %llu", path,
-                              (unsigned long long)(offset + done), (unsigned long long)(offset + nbytes));
+            return fanin_fail(error, FANIN_ERROR_IO,
+                              "cannot read %s: it ends at byte %" PRIu64 ", before byte %" PRIu64, path, offset + done,
+                              offset + nbytes);
         done += (size_t)n;
         nstalls = 0;
     }
@@ -229,8 +231,8 @@ fanin_status fanin_pwrite_all(int fd, const void *data, size_t nbytes, uint64_t 
         if (n < 0)
             return fanin_fail_io(error, (int)n, "write", path);
         if (n == 0)
-            return fanin_fail(error, FANIN_ERROR_IO, "cannot write %s: the system took no more after byte %llu", path,
-                              (unsigned long long)(offset + done));
+            return fanin_fail(error, FANIN_ERROR_IO, "cannot write %s: the system took no more after byte %" PRIu64,
+                              path, offset + done);
         done += (size_t)n;
         nstalls = 0;
     }

@@ -146,7 +146,7 @@ static const char *skip_string(const char *at, const char *end)
 static fanin_status add_container(struct parser *p, size_t *capacity, uint32_t parent)
 {
     if (p->ncontainers == *capacity) {
-        size_t larger = *capacity > 0 ? 2 * *capacity : 64;
+        size_t larger = 2 * *capacity;
         struct container *moved = fanin_reallocate(p->containers, *capacity, larger, sizeof *moved);
         if (moved == NULL)
             return fanin_fail_memory(p->error, larger * sizeof *moved);
@@ -162,7 +162,10 @@ static fanin_status survey(struct parser *p)
 {
     const uint32_t outside = UINT32_MAX;
     uint32_t inside = outside;
-    size_t depth = 0, capacity = 0;
+    size_t depth = 0, capacity = 64;
+    p->containers = fanin_allocate(capacity, sizeof *p->containers);
+    if (p->containers == NULL)
+        return fanin_fail_memory(p->error, capacity * sizeof *p->containers);
     for (const char *at = p->at; at < p->end; at++) {
         char c = *at;
         if (c == ' ' || c == '\n' || c == '\t' || c == '\r')
@@ -508,14 +511,13 @@ static fanin_status check_keys(const struct parser *p, const fanin_json *items, 
     for (size_t i = 0; i < n; i++)
         keys[i] = (struct key){hash_key(items[i].key, items[i].key_nbytes), &items[i]};
     const struct key *sorted = sort_keys(keys, keys + n, n);
-    const fanin_json *first = NULL, *second = NULL;
-    for (size_t i = 1; i < n; i++) {
-        if (compare_keys(&sorted[i - 1], &sorted[i]) == 0 && (second == NULL || sorted[i].member < second)) {
-            first = sorted[i - 1].member;
-            second = sorted[i].member;
-        }
-    }
-    fanin_status status = second != NULL ? refuse_twin(p, first, second) : FANIN_OK;
+    size_t twin = 0; /* equal to the key sorted before it */
+    for (size_t i = 1; i < n; i++)
+        if (compare_keys(&sorted[i - 1], &sorted[i]) == 0 && (twin == 0 || sorted[i].member < sorted[twin].member))
+            twin = i;
+    fanin_status status = FANIN_OK;
+    if (twin > 0)
+        status = refuse_twin(p, sorted[twin - 1].member, sorted[twin].member);
     if (n > FEW)
         fanin_free(keys);
     return status;
