@@ -16,7 +16,6 @@
 #include "format/index.h"
 #include "format/path.h"
 #include "format/safetensors.h"
-#include "format/shown.h"
 
 static const char single_name[] = "model.safetensors";
 static const char index_name[] = "model.safetensors.index.json";
@@ -134,13 +133,14 @@ static fanin_status check_index(const fanin_checkpoint *checkpoint, const char *
 {
     const fanin_index *index = &checkpoint->index;
     const fanin_checkpoint_tensor *tensors = checkpoint->tensors;
-    char shown[FANIN_SHOWN_NBYTES], first[FANIN_SHOWN_NBYTES], second[FANIN_SHOWN_NBYTES];
+    char shown[FANIN_SHOW_NBYTES], first[FANIN_SHOW_NBYTES], second[FANIN_SHOW_NBYTES];
     for (size_t i = 1; i < checkpoint->ntensors; i++)
         if (strcmp(tensors[i - 1].name, tensors[i].name) == 0)
-            return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: tensor %s is in two shards, %s and %s", path,
-                              fanin_shown(shown, tensors[i].name),
-                              fanin_shown(first, index->files[tensors[i - 1].file]),
-                              fanin_shown(second, index->files[tensors[i].file]));
+            return fanin_fail(
+                error, FANIN_ERROR_FORMAT, "%s: tensor %s is in two shards, %s and %s", path,
+                fanin_show(tensors[i].name, strlen(tensors[i].name), shown),
+                fanin_show(index->files[tensors[i - 1].file], strlen(index->files[tensors[i - 1].file]), first),
+                fanin_show(index->files[tensors[i].file], strlen(index->files[tensors[i].file]), second));
     uint64_t total = 0;
     size_t t = 0;
     for (size_t e = 0; e < index->nentries; e++, t++) {
@@ -150,18 +150,21 @@ static fanin_status check_index(const fanin_checkpoint *checkpoint, const char *
             break;
         if (order < 0)
             return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: lists tensor %s in %s, which does not hold it", path,
-                              fanin_shown(shown, entry->tensor), fanin_shown(first, entry->file));
+                              fanin_show(entry->tensor, strlen(entry->tensor), shown),
+                              fanin_show(entry->file, strlen(entry->file), first));
         if (strcmp(entry->file, index->files[tensors[t].file]) != 0)
             return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: lists tensor %s in %s, but it is in %s", path,
-                              fanin_shown(shown, entry->tensor), fanin_shown(first, entry->file),
-                              fanin_shown(second, index->files[tensors[t].file]));
+                              fanin_show(entry->tensor, strlen(entry->tensor), shown),
+                              fanin_show(entry->file, strlen(entry->file), first),
+                              fanin_show(index->files[tensors[t].file], strlen(index->files[tensors[t].file]), second));
         if (!fanin_checked_add(total, tensors[t].nbytes, &total))
             return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: the sizes of all tensors add up to more than 64 bits",
                               path);
     }
     if (t < checkpoint->ntensors)
         return fanin_fail(error, FANIN_ERROR_FORMAT, "%s: does not list tensor %s, which %s holds", path,
-                          fanin_shown(shown, tensors[t].name), fanin_shown(first, index->files[tensors[t].file]));
+                          fanin_show(tensors[t].name, strlen(tensors[t].name), shown),
+                          fanin_show(index->files[tensors[t].file], strlen(index->files[tensors[t].file]), first));
     if (index->has_total_nbytes && index->total_nbytes != total)
         return fanin_fail(error, FANIN_ERROR_FORMAT,
                           "%s: total_size is %" PRIu64 ", but the tensors take %" PRIu64 " bytes", path,
@@ -319,10 +322,10 @@ fanin_status fanin_checkpoint_read(const fanin_checkpoint *checkpoint, size_t i,
                           checkpoint->ntensors);
     const fanin_checkpoint_tensor *tensor = &checkpoint->tensors[i];
     if (offset > tensor->nbytes || nbytes > tensor->nbytes - offset) {
-        char shown[FANIN_SHOWN_NBYTES];
+        char shown[FANIN_SHOW_NBYTES];
         return fanin_fail(error, FANIN_ERROR_ARGUMENT,
                           "tensor %s: %zu bytes from byte %" PRIu64 " on reach beyond its end at %" PRIu64,
-                          fanin_shown(shown, tensor->name), nbytes, offset, tensor->nbytes);
+                          fanin_show(tensor->name, strlen(tensor->name), shown), nbytes, offset, tensor->nbytes);
     }
     const checkpoint_file *file = &checkpoint->files[tensor->file];
     return fanin_pread_all(file->fd, data, nbytes, tensor->offset + offset, file->path, error);

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/json.h"
-#include "format/shown.h"
 
 /* As long as a header may be; an index says less about a tensor. */
 static const uint64_t max_index_nbytes = 100000000;
@@ -42,8 +41,8 @@ static const char *fault_of_file_name(const fanin_json *value)
 
 static fanin_status read_entry(const reading *r, const fanin_json *member, fanin_index_entry *entry)
 {
-    char tensor[FANIN_SHOWN_NBYTES], file[FANIN_SHOWN_NBYTES];
-    fanin_shown(tensor, member->key);
+    char tensor[FANIN_SHOW_NBYTES], file[FANIN_SHOW_NBYTES];
+    fanin_show(member->key, member->key_nbytes, tensor);
     if (strlen(member->key) != member->key_nbytes)
         return fanin_json_fail(r->document, member, r->error, "tensor %s: its name holds a NUL character", tensor);
     if (member->kind != FANIN_JSON_STRING)
@@ -52,7 +51,7 @@ static fanin_status read_entry(const reading *r, const fanin_json *member, fanin
     const char *fault = fault_of_file_name(member);
     if (fault != NULL)
         return fanin_json_fail(r->document, member, r->error, "tensor %s: %s (\"%s\")", tensor, fault,
-                               fanin_shown(file, member->string));
+                               fanin_show(member->string, member->nbytes, file));
     entry->tensor = fanin_arena_text(&r->index->arena, member->key, member->key_nbytes);
     entry->file = fanin_arena_text(&r->index->arena, member->string, member->nbytes);
     if (entry->tensor == NULL || entry->file == NULL)
@@ -95,11 +94,12 @@ static fanin_status collect_files(const reading *r)
             index->files[index->nfiles++] = index->files[i];
     qsort(index->files, index->nfiles, sizeof *index->files, by_folded_text);
     for (size_t i = 1; i < index->nfiles; i++) {
-        char first[FANIN_SHOWN_NBYTES], second[FANIN_SHOWN_NBYTES];
+        char first[FANIN_SHOW_NBYTES], second[FANIN_SHOW_NBYTES];
         if (by_folded_text(&index->files[i - 1], &index->files[i]) == 0)
             return fanin_json_fail(r->document, NULL, r->error,
                                    "the shards %s and %s differ only by case and are one file on some systems",
-                                   fanin_shown(first, index->files[i - 1]), fanin_shown(second, index->files[i]));
+                                   fanin_show(index->files[i - 1], strlen(index->files[i - 1]), first),
+                                   fanin_show(index->files[i], strlen(index->files[i]), second));
     }
     qsort(index->files, index->nfiles, sizeof *index->files, by_text);
     return FANIN_OK;
@@ -124,12 +124,12 @@ static fanin_status read_total_size(const reading *r, const fanin_json *metadata
 
 static fanin_status warn_of_unknown(const reading *r, const fanin_json *member)
 {
-    char shown[FANIN_SHOWN_NBYTES];
-    char *warning =
-        fanin_arena_format(&r->index->arena, "%s:%" PRIu32 ":%" PRIu32 ": the unknown field \"%s\" is ignored.",
-                           r->document->name, member->key_line, member->key_column, fanin_shown(shown, member->key));
+    char shown[FANIN_SHOW_NBYTES];
+    char *warning = fanin_arena_format(
+        &r->index->arena, "%s:%" PRIu32 ":%" PRIu32 ": the unknown field \"%s\" is ignored.", r->document->name,
+        member->key_line, member->key_column, fanin_show(member->key, member->key_nbytes, shown));
     if (warning == NULL)
-        return fanin_fail_memory(r->error, FANIN_SHOWN_NBYTES);
+        return fanin_fail_memory(r->error, FANIN_SHOW_NBYTES);
     r->index->warnings[r->index->nwarnings++] = warning;
     return FANIN_OK;
 }

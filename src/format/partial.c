@@ -88,19 +88,25 @@ static fanin_status create_locked(fanin_partial *partial, fanin_error *error)
     return fail_held(partial->path, error);
 }
 
+/* Linux and most file systems allow a name of this many bytes; the temporary one is cut to fit, its tag stays. */
+enum { MAX_NAME_NBYTES = 255 };
+
 static fanin_status make_paths(fanin_partial *partial, const char *name, const char *tag, fanin_error *error)
 {
     static const char infix[] = ".partial-";
-    size_t n = strlen(name), m = strlen(tag);
+    const char *slash = strrchr(name, '/');
+    size_t folder = slash != NULL ? (size_t)(slash - name) + 1 : 0;
+    size_t n = strlen(name), m = strlen(tag), room = folder + MAX_NAME_NBYTES - (sizeof infix - 1) - m;
+    size_t kept = n < room ? n : room;
     partial->fd = -1;
     partial->made = false;
     partial->name = fanin_duplicate(name, n);
-    partial->path = fanin_allocate(n + sizeof infix + m, 1);
+    partial->path = fanin_allocate(kept + sizeof infix + m, 1);
     if (partial->name == NULL || partial->path == NULL)
         return fanin_fail_memory(error, n + sizeof infix + m);
-    memcpy(partial->path, name, n);
-    memcpy(partial->path + n, infix, sizeof infix - 1);
-    memcpy(partial->path + n + sizeof infix - 1, tag, m + 1);
+    memcpy(partial->path, name, kept);
+    memcpy(partial->path + kept, infix, sizeof infix - 1);
+    memcpy(partial->path + kept + sizeof infix - 1, tag, m + 1);
     return FANIN_OK;
 }
 

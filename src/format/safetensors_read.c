@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "format/file_calls.h"
-#include "format/shown.h"
 
 /* What people hand over instead, by its first bytes. */
 static const struct {
@@ -85,8 +84,8 @@ enum { MAX_NAMED_UNKNOWN = 8 };
 
 static fanin_status refuse(const reading *r, const fanin_json *value, const char *name, const char *what)
 {
-    char shown[FANIN_SHOWN_NBYTES];
-    return fanin_json_fail(r->document, value, r->error, "tensor %s: %s", fanin_shown(shown, name), what);
+    char shown[FANIN_SHOW_NBYTES];
+    return fanin_json_fail(r->document, value, r->error, "tensor %s: %s", fanin_show(name, strlen(name), shown), what);
 }
 
 static fanin_status read_dtype(const reading *r, const fanin_json *value, fanin_safetensors_tensor *tensor)
@@ -99,12 +98,12 @@ static fanin_status read_dtype(const reading *r, const fanin_json *value, fanin_
             return FANIN_OK;
         }
     }
-    char shown[FANIN_SHOWN_NBYTES], name[FANIN_SHOWN_NBYTES];
+    char shown[FANIN_SHOW_NBYTES], name[FANIN_SHOW_NBYTES];
     return fanin_json_fail(
         r->document, value, r->error,
         "tensor %s: unknown dtype \"%s\"; the format has F64, F32, F16, BF16, F8_E4M3, I64 and others "
         "in capitals",
-        fanin_shown(name, tensor->name), fanin_shown(shown, value->string));
+        fanin_show(tensor->name, strlen(tensor->name), name), fanin_show(value->string, value->nbytes, shown));
 }
 
 /*
@@ -154,11 +153,11 @@ static fanin_status read_offsets(const reading *r, const fanin_json *value, fani
     if (tensor->begin > tensor->end)
         return refuse(r, value, tensor->name, "data_offsets end before they begin");
     if (tensor->end > r->data_nbytes) {
-        char shown[FANIN_SHOWN_NBYTES];
+        char shown[FANIN_SHOW_NBYTES];
         return fanin_json_fail(r->document, value, r->error,
                                "tensor %s: ends at byte %" PRIu64 " of the data, but the file holds only %" PRIu64
                                " bytes of data: it is cut short, or the offsets are wrong",
-                               fanin_shown(shown, tensor->name), tensor->end, r->data_nbytes);
+                               fanin_show(tensor->name, strlen(tensor->name), shown), tensor->end, r->data_nbytes);
     }
     return FANIN_OK;
 }
@@ -183,13 +182,13 @@ static fanin_status warn_of_unknown_fields(reading *r, const fanin_json *entry, 
             known = known || key_is(member, fields[f].name);
         if (known || r->nunknown++ >= MAX_NAMED_UNKNOWN)
             continue;
-        char shown_name[FANIN_SHOWN_NBYTES], shown_key[FANIN_SHOWN_NBYTES];
+        char shown_name[FANIN_SHOW_NBYTES], shown_key[FANIN_SHOW_NBYTES];
         char *warning = fanin_arena_format(
             &r->header->arena, "%s:%" PRIu32 ":%" PRIu32 ": tensor %s: the unknown field \"%s\" is ignored.",
-            r->document->name, member->key_line, member->key_column, fanin_shown(shown_name, name),
-            fanin_shown(shown_key, member->key));
+            r->document->name, member->key_line, member->key_column, fanin_show(name, strlen(name), shown_name),
+            fanin_show(member->key, member->key_nbytes, shown_key));
         if (warning == NULL)
-            return fanin_fail_memory(r->error, FANIN_SHOWN_NBYTES);
+            return fanin_fail_memory(r->error, FANIN_SHOW_NBYTES);
         r->header->warnings[r->header->nwarnings++] = warning;
     }
     return FANIN_OK;
@@ -218,10 +217,10 @@ static fanin_status read_entry(reading *r, const fanin_json *entry, fanin_safete
     if (!fanin_safetensors_nbytes(tensor->dtype, tensor->nelem, &nbytes))
         return refuse(r, entry, tensor->name, "its elements take no whole number of bytes");
     if (nbytes != tensor->end - tensor->begin) {
-        char shown[FANIN_SHOWN_NBYTES];
-        return fanin_json_fail(r->document, entry, r->error,
-                               "tensor %s: shape and dtype make %" PRIu64 " bytes, data_offsets %" PRIu64,
-                               fanin_shown(shown, tensor->name), nbytes, tensor->end - tensor->begin);
+        char shown[FANIN_SHOW_NBYTES];
+        return fanin_json_fail(
+            r->document, entry, r->error, "tensor %s: shape and dtype make %" PRIu64 " bytes, data_offsets %" PRIu64,
+            fanin_show(tensor->name, strlen(tensor->name), shown), nbytes, tensor->end - tensor->begin);
     }
     return warn_of_unknown_fields(r, entry, tensor->name);
 }
@@ -239,10 +238,10 @@ static fanin_status read_metadata(reading *r, const fanin_json *value)
         return fanin_fail_memory(r->error, value->count * sizeof(fanin_pair));
     for (size_t i = 0; i < value->count; i++) {
         const fanin_json *member = &value->items[i];
-        char shown[FANIN_SHOWN_NBYTES];
+        char shown[FANIN_SHOW_NBYTES];
         if (member->kind != FANIN_JSON_STRING)
             return fanin_json_fail(r->document, member, r->error, "__metadata__ \"%s\" must be a string, not %s",
-                                   fanin_shown(shown, member->key), fanin_json_kind_name(member));
+                                   fanin_show(member->key, member->key_nbytes, shown), fanin_json_kind_name(member));
         fanin_pair *pair = &r->header->metadata[r->header->nmetadata];
         pair->key = fanin_arena_text(arena, member->key, member->key_nbytes);
         pair->value = fanin_arena_text(arena, member->string, member->nbytes);
@@ -269,7 +268,7 @@ static int by_offset(const void *left, const void *right)
 static fanin_status check_coverage(const fanin_safetensors_header *header, uint64_t data_nbytes, const char *path,
                                    fanin_error *error)
 {
-    char shown[FANIN_SHOWN_NBYTES], other[FANIN_SHOWN_NBYTES];
+    char shown[FANIN_SHOW_NBYTES], other[FANIN_SHOW_NBYTES];
     uint64_t covered = 0;
     for (size_t i = 0; i < header->ntensors; i++) {
         const fanin_safetensors_tensor *tensor = &header->tensors[i];
@@ -278,13 +277,13 @@ static fanin_status check_coverage(const fanin_safetensors_header *header, uint6
                               "%s: a hole: bytes %" PRIu64 " to %" PRIu64
                               " of the data, before tensor %s, belong to no "
                               "tensor",
-                              path, covered, tensor->begin, fanin_shown(shown, tensor->name));
+                              path, covered, tensor->begin, fanin_show(tensor->name, strlen(tensor->name), shown));
         if (tensor->begin < covered)
-            return fanin_fail(error, FANIN_ERROR_FORMAT,
-                              "%s: tensor %s begins at byte %" PRIu64
-                              " of the data, inside tensor %s, which ends at %" PRIu64,
-                              path, fanin_shown(shown, tensor->name), tensor->begin,
-                              fanin_shown(other, header->tensors[i - 1].name), covered);
+            return fanin_fail(
+                error, FANIN_ERROR_FORMAT,
+                "%s: tensor %s begins at byte %" PRIu64 " of the data, inside tensor %s, which ends at %" PRIu64, path,
+                fanin_show(tensor->name, strlen(tensor->name), shown), tensor->begin,
+                fanin_show(header->tensors[i - 1].name, strlen(header->tensors[i - 1].name), other), covered);
         covered = tensor->end;
     }
     if (covered != data_nbytes)
@@ -317,7 +316,7 @@ static fanin_status read_header(reading *r)
         char *warning = fanin_arena_format(&header->arena, "%s: %" PRIu64 " more unknown fields are ignored.",
                                            r->document->name, r->nunknown - MAX_NAMED_UNKNOWN);
         if (warning == NULL)
-            return fanin_fail_memory(r->error, FANIN_SHOWN_NBYTES);
+            return fanin_fail_memory(r->error, FANIN_SHOW_NBYTES);
         header->warnings[header->nwarnings++] = warning;
     }
     qsort(header->tensors, header->ntensors, sizeof *header->tensors, by_offset);

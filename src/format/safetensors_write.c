@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "format/shown.h"
 
 /* Tensors' bytes are written as they lie in memory. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files hold little-endian values");
@@ -48,7 +47,7 @@ static fanin_status place(fanin_safetensors_tensor *tensors, size_t ntensors, co
     uint64_t end = 0;
     for (size_t i = 0; i < ntensors; i++) {
         fanin_safetensors_tensor *tensor = &tensors[i];
-        char shown[FANIN_SHOWN_NBYTES];
+        char shown[FANIN_SHOW_NBYTES];
         uint64_t nbytes;
         if (strcmp(tensor->name, "__metadata__") == 0)
             return fanin_fail(error, FANIN_ERROR_ARGUMENT,
@@ -58,7 +57,8 @@ static fanin_status place(fanin_safetensors_tensor *tensors, size_t ntensors, co
             return fanin_fail(error, FANIN_ERROR_SHAPE,
                               "%s: tensor %s: %" PRIu64 " elements of %s take no whole number of bytes, or more than a "
                               "file can hold",
-                              path, fanin_shown(shown, tensor->name), tensor->nelem, fanin_dtype_name(tensor->dtype));
+                              path, fanin_show(tensor->name, strlen(tensor->name), shown), tensor->nelem,
+                              fanin_dtype_name(tensor->dtype));
         tensor->end = end;
     }
     return FANIN_OK;

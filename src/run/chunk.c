@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "format/shown.h"
+#include "base/text.h"
 
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
                                fanin_error *error)
@@ -115,10 +115,10 @@ static fanin_status byte_offset(const making *m, uint64_t element, size_t *offse
     *offset = (size_t)(element * nbits / 8);
     if (element * nbits % 8 == 0)
         return FANIN_OK;
-    char shown[FANIN_SHOWN_NBYTES];
-    return fanin_fail(m->error, FANIN_ERROR_UNSUPPORTED,
-                      "tensor %s: a fill begins at element %" PRIu64 " of %s, inside a byte",
-                      fanin_shown(shown, m->tensor->name), element, fanin_dtype_name(m->tensor->dtype));
+    char shown[FANIN_SHOW_NBYTES];
+    return fanin_fail(
+        m->error, FANIN_ERROR_UNSUPPORTED, "tensor %s: a fill begins at element %" PRIu64 " of %s, inside a byte",
+        fanin_show(m->tensor->name, strlen(m->tensor->name), shown), element, fanin_dtype_name(m->tensor->dtype));
 }
 
 static fanin_status put(const making *m, uint64_t offset, const void *data, size_t nbytes)
@@ -131,8 +131,8 @@ static fanin_status run_fill(const making *m, const fanin_plan_op *op, const fan
 {
     fanin_status status = fanin_fill_run(&op->fill, view, &m->maker->cursor.generator, m->error);
     if (status != FANIN_OK) {
-        char shown[FANIN_SHOWN_NBYTES];
-        fanin_fail_within(m->error, "tensor %s", fanin_shown(shown, m->tensor->name));
+        char shown[FANIN_SHOW_NBYTES];
+        fanin_fail_within(m->error, "tensor %s", fanin_show(m->tensor->name, strlen(m->tensor->name), shown));
     }
     return status;
 }

@@ -10,6 +10,9 @@
 #include "base/memory.h"
 #include "fanin/fill.h"
 
+/* No op begins here, so the cursor goes on from nothing it holds. */
+#define NOWHERE UINT64_MAX
+
 fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error)
 {
     memset(cursor, 0, sizeof *cursor);
@@ -68,12 +71,17 @@ static fanin_generator generator_at(const fanin_cursor *cursor, uint64_t at, siz
     return generator;
 }
 
+static fanin_fill_stream measure(const fanin_plan_op *op, fanin_profile profile)
+{
+    fanin_fill_stream stream = {0};
+    (void)fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL); /* a plan holds no op that it refuses */
+    return stream;
+}
+
 /* An op that neither takes the scalar path of normal_ nor leaves a snapshot does not look at the cache. */
 static bool looks_at_cache(const fanin_plan_op *op, fanin_profile profile)
 {
-    fanin_fill_stream stream = {0};
-    return op->data_dependent ||
-           (fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL) == FANIN_OK && stream.scalar);
+    return op->data_dependent || measure(op, profile).scalar;
 }
 
 /*
@@ -158,13 +166,16 @@ fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fa
 
 void fanin_cursor_passed(fanin_cursor *cursor, const fanin_plan_op *op)
 {
+    fanin_fill_stream stream = measure(op, cursor->generator.profile);
     cursor->position = op->at + op->ndraws;
     if (op->data_dependent) {
         cursor->barriers = op->barriers + 1;
         cursor->cached_at = FANIN_NO_POSITION;
         if (cursor->nsnapshots == op->barriers)
             cursor->snapshots[cursor->nsnapshots++] = cursor->generator;
-    } else if (op->ndraws > 0 && looks_at_cache(op, cursor->generator.profile)) {
+    } else if (stream.data_dependent) {
+        cursor->position = NOWHERE; /* a copy of an op with rounds: the stream goes on behind that op */
+    } else if (op->ndraws > 0 && stream.scalar) {
         /* a fill of normals alone ends with its last pair, which took four draws */
         bool known = op->fill.kind == FANIN_FILL_NORMAL && cursor->generator.has_next_normal;
         cursor->cached_at = known ? cursor->position - 4 : FANIN_NO_POSITION;

@@ -188,15 +188,17 @@ static fanin_status check_config(saving *s)
     if (path == NULL)
         return fanin_fail_memory(s->error, strlen(s->folder));
     fanin_file_info info;
-    size_t nbytes = strlen(text), old_nbytes;
-    s->writes_config = true;
-    if (fanin_file_stat(path, &info) >= 0 && info.kind == FANIN_FILE_REGULAR && info.nbytes == nbytes &&
-        fanin_read_file(path, nbytes, &old, &old_nbytes, NULL) == FANIN_OK)
-        s->writes_config = old_nbytes != nbytes || memcmp(old, text, nbytes) != 0;
+    size_t nbytes = strlen(text), old_nbytes = 0;
+    fanin_status status = FANIN_OK;
+    if (fanin_file_stat(path, &info) >= 0 && info.kind == FANIN_FILE_REGULAR && info.nbytes == nbytes)
+        status = fanin_read_file(path, nbytes, &old, &old_nbytes, s->error);
+    s->writes_config = old == NULL || old_nbytes != nbytes || memcmp(old, text, nbytes) != 0;
     fanin_free(old);
     fanin_free(path);
+    if (status != FANIN_OK || !s->writes_config)
+        return status;
     bool exists;
-    return s->writes_config ? check_output(s, path_of(s, config_name), &exists) : FANIN_OK;
+    return check_output(s, path_of(s, config_name), &exists);
 }
 
 static fanin_status read_old_index(saving *s)

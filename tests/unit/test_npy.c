@@ -141,6 +141,23 @@ static void large_strided(void **state)
     free(read);
 }
 
+/* A name as long as names may be, though the temporary one would be longer. */
+static void longest_name(void **state)
+{
+    (void)state;
+    char name[256];
+    float value = 1;
+    fanin_tensor tensor = fanin_tensor_1d(&value, FANIN_F32, 1);
+    for (size_t n = 225; n <= 255; n++) {
+        memset(name, 'n', n);
+        strcpy(name + n - 4, ".bin");
+        assert_ok(fanin_write_tensor(name, &tensor, false, &error), error);
+        assert_int_equal(test_count_files(".", name), 1);
+        assert_int_equal(test_count_files(".", ".partial-"), 0);
+        unlink(name);
+    }
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -174,6 +191,7 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(headers), cmocka_unit_test(files),
-                                       cmocka_unit_test(large_strided), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(large_strided), cmocka_unit_test(longest_name),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
 }

@@ -10,7 +10,6 @@
 
 #include "base/memory.h"
 #include "format/safetensors.h"
-#include "format/shown.h"
 
 static fanin_error error;
 
@@ -182,36 +181,6 @@ static void reads_what_it_writes(void **state)
     fanin_text_release(&text);
 }
 
-static void names_in_messages(void **state)
-{
-    (void)state;
-    char shown[FANIN_SHOWN_NBYTES], name[4 * FANIN_SHOWN_NBYTES];
-    assert_string_equal(fanin_shown(shown, ""), "");
-    assert_string_equal(fanin_shown(shown, "h.0.attn.c_attn.weight"), "h.0.attn.c_attn.weight");
-    assert_string_equal(fanin_shown(shown, "\x1b[31m\x7f\xc2\x85\xff"), "\\x1b[31m\\x7f\\xc2\\x85\\xff");
-    assert_string_equal(fanin_shown(shown, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
-                        "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
-    /* cut at a character, whatever its width, and never beyond the buffer */
-    for (size_t n = 0; n < sizeof name; n++) {
-        static const char *const pieces[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\x01", "\xff"};
-        for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
-            size_t used = 0;
-            while (used + strlen(pieces[p]) <= n) {
-                memcpy(name + used, pieces[p], strlen(pieces[p]));
-                used += strlen(pieces[p]);
-            }
-            if (used == sizeof name)
-                used -= strlen(pieces[p]);
-            name[used] = 0;
-            size_t length = strlen(fanin_shown(shown, name));
-            assert_true(length < FANIN_SHOWN_NBYTES);
-            size_t last = strlen(shown) >= 3 && strcmp(shown + length - 3, "...") == 0 ? length - 3 : length;
-            if (p < 4)
-                assert_int_equal(last % strlen(pieces[p]), 0);
-        }
-    }
-}
-
 /* -- Files for the comparison with the reference writer ----------------------------------------------------------- */
 
 static void write_file(const char *folder, const char *stem, fanin_safetensors_tensor *tensors, size_t n,
@@ -274,10 +243,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--write") == 0)
         return write_files(argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(order_and_bytes),   cmocka_unit_test(metadata_sorted_and_escaped),
-        cmocka_unit_test(padding),           cmocka_unit_test(appends),
-        cmocka_unit_test(refusals),          cmocka_unit_test(reads_what_it_writes),
-        cmocka_unit_test(names_in_messages),
+        cmocka_unit_test(order_and_bytes), cmocka_unit_test(metadata_sorted_and_escaped),
+        cmocka_unit_test(padding),         cmocka_unit_test(appends),
+        cmocka_unit_test(refusals),        cmocka_unit_test(reads_what_it_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
