@@ -30,11 +30,17 @@ static void add_sizes(fanin_text *text, const char *key, const int64_t *sizes, i
     fanin_text_add(text, "]");
 }
 
+/* What goes before the next member of an object. A text that failed may hold nothing. */
+static const char *separator(const fanin_text *text)
+{
+    return text->nbytes > 0 && text->data[text->nbytes - 1] == '{' ? "" : ",";
+}
+
 static void add_string(fanin_text *text, const char *key, const char *value)
 {
     if (value == NULL)
         return;
-    fanin_text_format(text, "%s\"%s\":", text->data[text->nbytes - 1] == '{' ? "" : ",", key);
+    fanin_text_format(text, "%s\"%s\":", separator(text), key);
     fanin_text_json_string(text, value, strlen(value));
 }
 
@@ -42,7 +48,7 @@ static void add_number(fanin_text *text, const char *key, double value)
 {
     if (isnan(value))
         return;
-    fanin_text_format(text, "%s\"%s\":", text->data[text->nbytes - 1] == '{' ? "" : ",", key);
+    fanin_text_format(text, "%s\"%s\":", separator(text), key);
     fanin_plan_number_add(text, value);
 }
 
