@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * orthogonal_(gain): Householder QR of a normal matrix, the signs of R's diagonal taken into Q (Mezzadri 2007), in
- * double and in one order of operations, so that the bits are the same on every machine.
+ * orthogonal_(gain): Householder QR of a normal matrix, the signs of R's diagonal taken into Q (Mezzadri 2007), in the
+ * tensor's dtype and in one order of operations, so that the bits are the same on every machine.
  */
-#include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "init/orthogonal.h"
 #include "init/random.h"
-
-/* rows x cols of the factored matrix, rows >= cols, row-major */
-struct matrix {
-    double *at;
-    int64_t rows, cols;
-};
 
 static fanin_status check(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_error *error)
 {
@@ -43,124 +38,196 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
     return FANIN_OK;
 }
 
-/*
- * Columns are reduced one after the other; v (leading 1) stays below the diagonal, sign[] keeps the sign of R's
- * diagonal. The sums run down the rows, for all columns to the right at once.
- */
-static void factor(struct matrix a, double *tau, double *sign, double *work)
+bool fanin_qr_begin(fanin_qr *qr, fanin_dtype dtype, size_t nrows, size_t ncols)
 {
-    for (int64_t k = 0; k < a.cols; k++) {
-        double *pivot = a.at + k * a.cols + k;
-        double head = *pivot, tail = 0;
-        for (int64_t i = k + 1; i < a.rows; i++) {
-            double x = a.at[i * a.cols + k];
-            tail += x * x;
+    enum { LINE = 64 }; /* strips begin where a vector and a line of the cache do */
+    const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
+    const size_t nstrips = (ncols - 1) / FANIN_STRIP + 1;
+    const uint64_t filled = ((uint64_t)nrows - 1) / FANIN_STRIP_ROWS * FANIN_STRIP_ROWS + FANIN_STRIP_ROWS;
+    const uint64_t at_least = (uint64_t)nstrips * FANIN_STRIP, height = filled > at_least ? filled : at_least;
+    *qr = (fanin_qr){.item = fanin_dtype_nbits(dtype) / 8, .nrows = nrows, .ncols = ncols, .nstrips = nstrips};
+    qr->kernel = dtype == FANIN_F64 ? &kernel->householder_f64 : &kernel->householder_f32;
+    qr->height = (size_t)height;
+    uint64_t strip_nbytes;
+    if (!fanin_checked_add(height, FANIN_STRIP, &strip_nbytes) ||
+        !fanin_checked_mul(strip_nbytes, FANIN_STRIP * qr->item, &strip_nbytes) ||
+        !fanin_checked_mul(strip_nbytes + FANIN_STRIP * sizeof *qr->sign, nstrips, &qr->nbytes) ||
+        !fanin_checked_add(qr->nbytes, LINE, &qr->nbytes)) {
+        qr->nbytes = UINT64_MAX;
+        return false;
+    }
+    qr->memory = fanin_allocate(qr->nbytes, 1);
+    if (qr->memory == NULL)
+        return false;
+    const size_t element_nbytes = FANIN_STRIP * qr->item;
+    qr->strips = (char *)qr->memory + (LINE - (uintptr_t)qr->memory % LINE) % LINE;
+    qr->s = qr->strips + nstrips * qr->height * element_nbytes;
+    qr->sign = (double *)(void *)(qr->s + nstrips * FANIN_STRIP * element_nbytes);
+    memset(qr->strips, 0, (size_t)(qr->s - qr->strips));
+    return true;
+}
+
+void fanin_qr_end(fanin_qr *qr)
+{
+    fanin_free(qr->memory);
+}
+
+char *fanin_qr_at(const fanin_qr *qr, size_t row, size_t col)
+{
+    return qr->strips + ((col / FANIN_STRIP * qr->height + row) * FANIN_STRIP + col % FANIN_STRIP) * qr->item;
+}
+
+/* What kernels take of strip p: its reflectors, from its first row on. */
+struct reflectors {
+    size_t row, nrows;
+    char *v, *s;
+    double *sign;
+};
+
+static struct reflectors reflectors_of(const fanin_qr *qr, size_t p)
+{
+    const size_t row = p * FANIN_STRIP;
+    return (struct reflectors){row, qr->height - row, fanin_qr_at(qr, row, row), qr->s + row * FANIN_STRIP * qr->item,
+                               qr->sign + row};
+}
+
+/* A strip by the reflectors of strips [begin, end), all left of it, in the order of the factorization ... */
+static void reduce_strip(const fanin_qr *qr, size_t begin, size_t end, size_t strip)
+{
+    for (size_t p = begin; p < end; p++) {
+        const struct reflectors h = reflectors_of(qr, p);
+        qr->kernel->apply_transposed(fanin_qr_at(qr, h.row, strip * FANIN_STRIP), h.v, h.s, h.nrows);
+    }
+}
+
+/* ... and in the other order, which gives its columns of Q. */
+static void expand_strip(const fanin_qr *qr, size_t begin, size_t end, size_t strip)
+{
+    for (size_t p = end; p-- > begin;) {
+        const struct reflectors h = reflectors_of(qr, p);
+        qr->kernel->apply(fanin_qr_at(qr, h.row, strip * FANIN_STRIP), h.v, h.s, h.nrows);
+    }
+}
+
+/*
+ * Two strips of reflectors at a time, so that a strip of a large matrix comes from memory half as often. The strips
+ * right of them do not depend on each other.
+ */
+enum { GROUP = 2 };
+
+static size_t group_end(const fanin_qr *qr, size_t begin)
+{
+    return qr->nstrips - begin < GROUP ? qr->nstrips : begin + GROUP;
+}
+
+static void factor(const fanin_qr *qr)
+{
+    for (size_t begin = 0; begin < qr->nstrips; begin += GROUP) {
+        const size_t end = group_end(qr, begin);
+        for (size_t p = begin; p < end; p++) {
+            const struct reflectors h = reflectors_of(qr, p);
+            const size_t ncols = qr->ncols - h.row < FANIN_STRIP ? qr->ncols - h.row : FANIN_STRIP;
+            reduce_strip(qr, begin, p, p);
+            qr->kernel->factor(h.v, h.nrows, ncols, h.s, h.sign);
         }
-        if (tail == 0) {
-            tau[k] = 0;
-            sign[k] = head > 0 ? 1 : head < 0 ? -1 : 0;
-            continue;
-        }
-        double norm = sqrt(head * head + tail);
-        double beta = head > 0 ? -norm : norm;
-        double scale = head - beta;
-        tau[k] = -scale / beta;
-        sign[k] = beta > 0 ? 1 : -1;
-        *pivot = 1;
-        for (int64_t i = k + 1; i < a.rows; i++)
-            a.at[i * a.cols + k] /= scale;
-        for (int64_t j = k + 1; j < a.cols; j++)
-            work[j] = 0;
-        for (int64_t i = k; i < a.rows; i++) {
-            const double *row = a.at + i * a.cols;
-            for (int64_t j = k + 1; j < a.cols; j++)
-                work[j] += row[k] * row[j];
-        }
-        for (int64_t j = k + 1; j < a.cols; j++)
-            work[j] *= tau[k];
-        for (int64_t i = k; i < a.rows; i++) {
-            double *row = a.at + i * a.cols;
-            for (int64_t j = k + 1; j < a.cols; j++)
-                row[j] -= row[k] * work[j];
+        for (size_t strip = end; strip < qr->nstrips; strip++)
+            reduce_strip(qr, begin, end, strip);
+    }
+}
+
+/* From the last reflectors to the first, each strip in place of its own as soon as no other needs them. */
+static void form(const fanin_qr *qr)
+{
+    for (size_t ngroups = (qr->nstrips - 1) / GROUP + 1; ngroups-- > 0;) {
+        const size_t begin = ngroups * GROUP, end = group_end(qr, begin);
+        for (size_t strip = end; strip < qr->nstrips; strip++)
+            expand_strip(qr, begin, end, strip);
+        for (size_t p = end; p-- > begin;) {
+            const struct reflectors h = reflectors_of(qr, p);
+            qr->kernel->form(h.v, h.s, h.sign, h.nrows);
+            expand_strip(qr, begin, p, p);
         }
     }
 }
 
-/* Q in place of the reflectors, from the last to the first, each column times its sign. */
-static void form_q(struct matrix a, const double *tau, const double *sign, double *work)
+void fanin_qr_orthogonalize(fanin_qr *qr)
 {
-    for (int64_t k = a.cols; k-- > 0;) {
-        for (int64_t j = k; j < a.cols; j++)
-            work[j] = 0;
-        if (tau[k] != 0) {
-            for (int64_t i = k + 1; i < a.rows; i++) {
-                const double *row = a.at + i * a.cols;
-                for (int64_t j = k + 1; j < a.cols; j++)
-                    work[j] += row[k] * row[j];
-            }
-            work[k] = 1;
-        }
-        for (int64_t j = k; j < a.cols; j++)
-            work[j] *= tau[k];
-        /* row k of the identity below the reflector; column k of Q is e_k - tau v */
-        double *top = a.at + k * a.cols;
-        for (int64_t j = k + 1; j < a.cols; j++)
-            top[j] = -work[j];
-        top[k] = 1 - tau[k];
-        for (int64_t i = k + 1; i < a.rows; i++) {
-            double *row = a.at + i * a.cols, v = tau[k] != 0 ? row[k] : 0;
-            for (int64_t j = k + 1; j < a.cols; j++)
-                row[j] -= v * work[j];
-            row[k] = -v * tau[k];
-        }
+    factor(qr);
+    form(qr);
+}
+
+static void copy_steps(char *to, size_t to_step, const char *from, size_t from_step, size_t item, size_t n)
+{
+    if (to_step == item && from_step == item)
+        memcpy(to, from, n * item);
+    else if (item == 4)
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + i * to_step, from + i * from_step, 4);
+    else
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + i * to_step, from + i * from_step, 8);
+}
+
+/* Elements [first, first + n) of the tensor in row-major order, into or out of the strips of it or its transposed. */
+static void exchange(const fanin_qr *qr, bool transposed, size_t first, size_t n, char *flat, bool into)
+{
+    const size_t length = transposed ? qr->nrows : qr->ncols, item = qr->item;
+    const size_t step = transposed ? FANIN_STRIP * item : item;
+    for (size_t done = 0; done < n;) {
+        const size_t i = (first + done) / length, j = (first + done) % length;
+        size_t run = transposed ? length - j : FANIN_STRIP - j % FANIN_STRIP;
+        run = run < length - j ? run : length - j;
+        run = run < n - done ? run : n - done;
+        char *at = transposed ? fanin_qr_at(qr, j, i) : fanin_qr_at(qr, i, j);
+        if (into)
+            copy_steps(at, step, flat + done * item, item, item, run);
+        else
+            copy_steps(flat + done * item, item, at, step, item, run);
+        done += run;
     }
-    for (int64_t i = 0; i < a.rows; i++)
-        for (int64_t j = 0; j < a.cols; j++)
-            a.at[i * a.cols + j] *= sign[j];
 }
 
 static fanin_status run(const double *value, const fanin_tensor *tensor, fanin_generator *generator, fanin_error *error)
 {
-    const int64_t nelem = fanin_tensor_nelem(tensor);
+    const size_t nelem = (size_t)fanin_tensor_nelem(tensor);
     if (nelem == 0)
         return FANIN_OK;
-    const int64_t rows = tensor->shape[0], cols = nelem / rows;
+    const size_t rows = (size_t)tensor->shape[0], cols = nelem / rows;
     const bool wide = rows < cols;
-    struct matrix a = {NULL, wide ? cols : rows, wide ? rows : cols};
-    const size_t item = fanin_dtype_nbits(tensor->dtype) / 8;
-    const size_t count = (size_t)nelem + 3 * (size_t)a.cols;
-    char *drawn = fanin_allocate((size_t)nelem, item);
-    a.at = fanin_allocate(count, sizeof *a.at);
-    if (drawn == NULL || a.at == NULL) {
-        fanin_free(drawn);
-        fanin_free(a.at);
-        return fanin_fail_memory(error, (uint64_t)count * sizeof *a.at);
+    fanin_qr qr;
+    if (!fanin_qr_begin(&qr, tensor->dtype, wide ? cols : rows, wide ? rows : cols))
+        return fanin_fail_memory(error, qr.nbytes);
+    fanin_chunk chunk;
+    for (size_t done = 0; done < nelem;) {
+        /* pieces of blocks, the last one at least one block long */
+        const size_t left = nelem - done;
+        const size_t n = left <= FANIN_CHUNK                       ? left
+                         : left < FANIN_CHUNK + FANIN_NORMAL_BLOCK ? FANIN_CHUNK / 2
+                                                                   : FANIN_CHUNK;
+        if (nelem < FANIN_NORMAL_BLOCK)
+            fanin_normal_scalar(tensor->dtype, &chunk, (int64_t)n, 0, 1, generator);
+        else
+            fanin_normal_blocks(tensor->dtype, &chunk, (int64_t)n, 0, 1, generator);
+        exchange(&qr, wide, done, n, (char *)&chunk, true);
+        done += n;
     }
-    double *tau = a.at + nelem, *sign = tau + a.cols, *work = sign + a.cols;
-    const fanin_tensor flat = fanin_tensor_2d(drawn, tensor->dtype, rows, cols);
-    fanin_status status = fanin_fill_normal.run((const double[4]){0, 1}, &flat, generator, error);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) {
-            double x = item == 8 ? ((double *)drawn)[i * cols + j] : (double)((float *)drawn)[i * cols + j];
-            a.at[wide ? j * rows + i : i * cols + j] = x;
-        }
-    factor(a, tau, sign, work);
-    form_q(a, tau, sign, work);
+    fanin_qr_orthogonalize(&qr);
     /* rounded to the dtype, then multiplied by the gain in the dtype, as torch does */
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) {
-            double q = a.at[wide ? j * rows + i : i * cols + j];
-            if (item == 8)
-                ((double *)drawn)[i * cols + j] = q * value[0];
-            else
-                ((float *)drawn)[i * cols + j] = (float)q * (float)value[0];
-        }
     fanin_walk walk;
     fanin_walk_logical(tensor, &walk);
-    fanin_walk_scatter(&walk, 0, nelem, drawn);
-    fanin_free(drawn);
-    fanin_free(a.at);
-    return status;
+    for (size_t done = 0; done < nelem;) {
+        const size_t n = nelem - done < FANIN_CHUNK ? nelem - done : FANIN_CHUNK;
+        exchange(&qr, wide, done, n, (char *)&chunk, false);
+        for (size_t i = 0; i < n; i++)
+            if (tensor->dtype == FANIN_F64)
+                chunk.f64[i] *= value[0];
+            else
+                chunk.f32[i] *= (float)value[0];
+        fanin_walk_scatter(&walk, (int64_t)done, (int64_t)n, &chunk);
+        done += n;
+    }
+    fanin_qr_end(&qr);
+    return FANIN_OK;
 }
 
 static void measure(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_fill_stream *stream)

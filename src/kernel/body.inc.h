@@ -404,6 +404,8 @@ static void scale(double *values, size_t n, double std, double mean)
         values[i] = madd(values[i], std, mean);
 }
 
+#include "kernel/strips.inc.h"
+
 const struct fanin_kernel KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .mt_generate = mt_generate,
@@ -420,4 +422,6 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_f64 = normal_f64,
     .normal_pairs = normal_pairs,
     .scale = scale,
+    .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32},
+    .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64},
 };

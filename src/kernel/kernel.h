@@ -41,6 +41,25 @@ enum { FANIN_JUMP_DEGREE = 19937, FANIN_JUMP_NWORDS = FANIN_JUMP_DEGREE / 64 + 1
 /* One normal block is 16 elements from 16 draws (f64: 32 draws). */
 enum { FANIN_NORMAL_BLOCK = 16 };
 
+/*
+ * Householder QR of a matrix kept as strips: 48 columns each, one strip after the other, row-major; a last strip of
+ * fewer columns is filled up with zeros, and so are the rows, up to a multiple of 8 and to 48 a strip. Strip number p
+ * meets the others from row 48 p on: that is where v, c and nrows begin. void is float or double; s is 48 x 48.
+ *
+ * A strip's results depend on v, s and what it held only, so the strips right of one can be taken in any order.
+ */
+enum { FANIN_STRIP = 48, FANIN_STRIP_ROWS = 8 };
+struct fanin_householder {
+    /* v becomes its reflectors, s their coupling, sign[0..47] the signs of R's diagonal; ncols <= 48 are not filling */
+    void (*factor)(void *v, size_t nrows, size_t ncols, void *s, double *sign);
+    /* c = transposed(H) c but for its first 48 rows, which are left as they are: rows of R */
+    void (*apply_transposed)(void *c, const void *v, const void *s, size_t nrows);
+    /* c = H c, where the first 48 rows of c count as zeros */
+    void (*apply)(void *c, const void *v, const void *s, size_t nrows);
+    /* v becomes H E, E the first 48 columns of the identity, each column times its sign */
+    void (*form)(void *v, const void *s, const double *sign, size_t nrows);
+};
+
 struct fanin_kernel {
     const char *name;
     /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
@@ -62,6 +81,7 @@ struct fanin_kernel {
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);
     /* values[i] = values[i] * std + mean */
     void (*scale)(double *values, size_t n, double std, double mean);
+    struct fanin_householder householder_f32, householder_f64;
 };
 
 /* The table in force for a profile: the chosen variant, or the one that rounds products first for FANIN_UNFUSED. */

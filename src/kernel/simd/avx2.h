@@ -109,3 +109,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *second = vu_load(raw + 8);
 }
 #define vf_store_halves(store2, out, j, first, second) store2((out), (out) + 8, first, second)
+
+/* Matrices: 4 rows of 3 vectors are 12 of the 16 registers. */
+#define TILE_ROWS 4
+static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
+static inline vd vd_load(const double *p) { return _mm256_loadu_pd(p); }

@@ -105,3 +105,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 }
 #define vf_store_halves(store2, out, j, first, second)                                                                 \
     store2((out), (out) + 16, _mm512_shuffle_f32x4(first, second, 0x44), _mm512_shuffle_f32x4(first, second, 0xee))
+
+/* Matrices: 8 rows of 3 vectors are 24 of the 32 registers. */
+#define TILE_ROWS 8
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
+static inline vd vd_load(const double *p) { return _mm512_loadu_pd(p); }

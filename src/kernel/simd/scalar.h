@@ -91,3 +91,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *second = raw[j + 8];
 }
 #define vf_store_halves(store2, out, j, first, second) store2((out) + (j), (out) + (j) + 8, first, second)
+
+/* Matrices: the rows of a tile of 3 vectors whose sums stay in registers. */
+#define TILE_ROWS 4
+static inline vf vf_load(const float *p) { return *p; }
+static inline void vf_store(float *p, vf a) { *p = a; }
+static inline vd vd_load(const double *p) { return *p; }
