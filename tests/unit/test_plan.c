@@ -390,6 +390,14 @@ static void test_run(void **state)
              "{'name':'d','shape':[2]},{'name':'e','shape':[7]},{'name':'f','shape':[5]},{'name':'g','shape':[4]},"
              "{'name':'h','shape':[1]},{'name':'i','shape':[33]},{'name':'j','shape':[1]}],'rules':["
              "{'match':'{b,c,f,i}','init':'trunc_normal'},{'match':'**','init':'normal'}]}",
+        /* A single number that is a kept normal draws nothing. */
+        HEAD
+        "'tensors':[{'name':'a','shape':[3]},{'name':'b','shape':[1]},{'name':'c','shape':[]},{'name':'d',"
+        "'shape':[1]},{'name':'e','shape':[2]},{'name':'f','shape':[1]}],'rules':[{'match':'**','init':'normal'}]}",
+        /* A trunc_normal of one number that begins with a kept normal: it may draw nothing, or more. */
+        HEAD "'tensors':[{'name':'a','shape':[3]},{'name':'b','shape':[12]},{'name':'c','shape':[12]},{'name':'d',"
+             "'shape':[1]},{'name':'e','shape':[40]}],'rules':[{'match':'{a,c}','init':'trunc_normal','std':0.02},"
+             "{'match':'{b,d}','init':'trunc_normal'},{'match':'**','init':'uniform'}]}",
         HEAD "'tensors':[{'name':'s','shape':[5,3]},{'name':'o','shape':[3,5]},{'name':'z','shape':[0,5]},"
              "{'name':'p','shape':[3]},{'name':'k','shape':[],'dtype':'i64'}],'rules':[{'match':'s','init':"
              "'sparse(0.4, std=1)'},{'match':'o','init':'orthogonal'},{'match':'k','init':'constant','val':3},"
@@ -397,7 +405,7 @@ static void test_run(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
-        for (uint64_t seed = 0; seed < 12; seed++)
+        for (uint64_t seed = 0; seed < 40; seed++)
             check_run(models[i], seed);
 }
 
