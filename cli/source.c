@@ -116,7 +116,7 @@ const char *exactness_note(fanin_fill_kind kind, fanin_dtype dtype, fanin_profil
     bool is_erfinv = (profile & ~(fanin_profile)FANIN_UNFUSED) < FANIN_PROFILE_TORCH_2_12;
     if (kind == FANIN_FILL_TRUNC_NORMAL && is_erfinv && (dtype == FANIN_F32 || dtype == FANIN_F64))
         return "trunc_normal in f32 and f64 before torch 2.12: within one unit in the last place of torch's values, "
-               "whose last bits depend on its math library (0.4 % differ)";
+               "whose last bits depend on its math library (1 in 5000 differs)";
     return NULL;
 }
 
