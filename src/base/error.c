@@ -88,16 +88,16 @@ fanin_status fanin_fail_io(fanin_error *error, int code, const char *what, const
     return fanin_fail(error, FANIN_ERROR_IO, "cannot %s %s: %s", what, path, reason);
 }
 
-fanin_status fanin_fail_within(fanin_error *error, const char *format, ...)
+void fanin_fail_within(fanin_error *error, const char *format, ...)
 {
     if (error == NULL)
-        return FANIN_ERROR_ARGUMENT;
+        return;
     char context[sizeof error->message];
     va_list arguments;
     va_start(arguments, format);
     print(context, sizeof context, format, arguments);
     va_end(arguments);
-    return fanin_fail(error, error->status, "%s: %s", context, error->message);
+    fanin_fail(error, error->status, "%s: %s", context, error->message);
 }
 
 void fanin_warn(fanin_error *error, const char *format, ...)

@@ -19,8 +19,8 @@ fanin_status fanin_fail(fanin_error *error, fanin_status status, const char *for
 fanin_status fanin_fail_memory(fanin_error *error, uint64_t nbytes);
 /* FANIN_ERROR_IO: "cannot WHAT PATH: reason"; code is a negative errno value from the I/O table. */
 fanin_status fanin_fail_io(fanin_error *error, int code, const char *what, const char *path);
-/* Puts "context: " before the message of a failed call and returns its status. */
-fanin_status fanin_fail_within(fanin_error *error, const char *format, ...) FANIN_PRINTF(2, 3);
+/* Puts "context: " before the message of a failed call. */
+void fanin_fail_within(fanin_error *error, const char *format, ...) FANIN_PRINTF(2, 3);
 void fanin_warn(fanin_error *error, const char *format, ...) FANIN_PRINTF(2, 3);
 void fanin_clear(fanin_error *error);
 

@@ -69,9 +69,10 @@ static fanin_status check_step(const fanin_program *program, uint64_t i, const f
     const char *kind = fanin_layer_kind_name(program->layer->kind);
     if (step.fill.kind != FANIN_FILL_CONSTANT && generator == NULL)
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "%s draws random values and needs a generator", kind);
-    if (fanin_fill_check(&step.fill, &target, program->profile, error) != FANIN_OK)
-        return fanin_fail_within(error, "%s", kind);
-    return FANIN_OK;
+    fanin_status status = fanin_fill_check(&step.fill, &target, program->profile, error);
+    if (status != FANIN_OK)
+        fanin_fail_within(error, "%s", kind);
+    return status;
 }
 
 /* A uniform fill in row-major order, whatever the strides. */
@@ -251,8 +252,10 @@ fanin_status fanin_recurrent(const fanin_tensor *parameters, size_t nparameters,
         fanin_status status = fanin_fill_check(&fill, tensor, generator->profile, error);
         if (status == FANIN_OK && tensor->data == NULL && fanin_tensor_nelem(tensor) > 0)
             status = fanin_fail(error, FANIN_ERROR_ARGUMENT, "the tensor has no memory (its data is NULL)");
-        if (status != FANIN_OK)
-            return fanin_fail_within(error, "recurrent parameter %zu", i);
+        if (status != FANIN_OK) {
+            fanin_fail_within(error, "recurrent parameter %zu", i);
+            return status;
+        }
     }
     for (size_t i = 0; i < nparameters; i++)
         FANIN_TRY(fanin_fill_run(&fill, &parameters[i], generator, error));
