@@ -8,6 +8,8 @@ set -u
 commands=${FANIN_BUILD_DIR:?}/compile_commands.json
 [ -f "$commands" ] || { echo "$commands is missing"; exit 1; }
 failed=0
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 
 count=0
 while IFS= read -r line; do
@@ -34,7 +36,7 @@ case $(uname -m) in
 x86_64)
     fma_flags="-mavx2 -mfma"
     pattern='vf?n?m(add|sub)[0-9]*[sp][sd]|vfm'
-    cat >probe.c <<'END'
+    cat >"$folder/probe.c" <<'END'
 #include <immintrin.h>
 double scalar(double a, double b, double c);
 __m256 vector(__m256 a, __m256 b, __m256 c);
@@ -47,7 +49,7 @@ END
 aarch64)
     fma_flags=
     pattern='fn?m(add|sub|la|ls)'
-    cat >probe.c <<'END'
+    cat >"$folder/probe.c" <<'END'
 double scalar(double a, double b, double c);
 void loop(float *d, const float *a, const float *b, int n);
 double scalar(double a, double b, double c) { return a * b + c; }
@@ -65,8 +67,8 @@ line=$(grep '"command":' "$commands" | grep -E 'src/kernel/[a-z0-9_]+\.c' | head
 flags=$(printf '%s\n' "$line" | grep -oE -- '-(f[a-z][^ "]*|O[0-9sgz]?|std=[^ "]*|march=[^ "]*)' | grep -v -- '-fsanitize\|-fno-sanitize' | tr '\n' ' ')
 fused() { # flags...: does the compiler fuse?
     # shellcheck disable=SC2086
-    $cc "$@" -S -o probe.s probe.c || { echo "the probe does not compile"; exit 1; }
-    grep -qE "$pattern" probe.s
+    $cc "$@" -S -o "$folder/probe.s" "$folder/probe.c" || { echo "the probe does not compile"; exit 1; }
+    grep -qE "$pattern" "$folder/probe.s"
 }
 # shellcheck disable=SC2086
 if fused $flags $fma_flags; then
