@@ -38,32 +38,50 @@ static fanin_status check(const double *value, const fanin_tensor *tensor, fanin
     return FANIN_OK;
 }
 
+/* The least multiple of step, a power of two, that is not below n > 0. */
+static size_t round_up(size_t n, size_t step)
+{
+    return (n - 1 + step) & ~(step - 1);
+}
+
 bool fanin_qr_begin(fanin_qr *qr, fanin_dtype dtype, size_t nrows, size_t ncols)
 {
     enum { LINE = 64 }; /* strips begin where a vector and a line of the cache do */
     const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
-    const size_t nstrips = (ncols - 1) / FANIN_STRIP + 1;
-    const uint64_t filled = ((uint64_t)nrows - 1) / FANIN_STRIP_ROWS * FANIN_STRIP_ROWS + FANIN_STRIP_ROWS;
-    const uint64_t at_least = (uint64_t)nstrips * FANIN_STRIP, height = filled > at_least ? filled : at_least;
-    *qr = (fanin_qr){.item = fanin_dtype_nbits(dtype) / 8, .nrows = nrows, .ncols = ncols, .nstrips = nstrips};
+    const size_t item = fanin_dtype_nbits(dtype) / 8;
+    *qr = (fanin_qr){.item = item, .nrows = nrows, .ncols = ncols, .nbytes = UINT64_MAX};
     qr->kernel = dtype == FANIN_F64 ? &kernel->householder_f64 : &kernel->householder_f32;
-    qr->height = (size_t)height;
-    uint64_t strip_nbytes;
-    if (!fanin_checked_add(height, FANIN_STRIP, &strip_nbytes) ||
-        !fanin_checked_mul(strip_nbytes, FANIN_STRIP * qr->item, &strip_nbytes) ||
-        !fanin_checked_mul(strip_nbytes + FANIN_STRIP * sizeof *qr->sign, nstrips, &qr->nbytes) ||
-        !fanin_checked_add(qr->nbytes, LINE, &qr->nbytes)) {
-        qr->nbytes = UINT64_MAX;
-        return false;
+    uint64_t s_nbytes = 0, sign_nbytes = 0;
+    if (ncols <= FANIN_NARROW) {
+        qr->nstrips = 1;
+        qr->width = ncols;
+        qr->height = round_up(nrows, FANIN_COLUMN_BLOCK);
+        qr->row_step = item;
+        qr->column_step = qr->height * item;
+    } else {
+        qr->nstrips = (ncols - 1) / FANIN_STRIP + 1;
+        qr->width = FANIN_STRIP;
+        qr->height = round_up(nrows, FANIN_STRIP_ROWS);
+        if (qr->height < qr->nstrips * FANIN_STRIP)
+            qr->height = qr->nstrips * FANIN_STRIP;
+        qr->row_step = FANIN_STRIP * item;
+        qr->column_step = item;
+        s_nbytes = qr->nstrips * FANIN_STRIP * FANIN_STRIP * item;
+        sign_nbytes = qr->nstrips * FANIN_STRIP * sizeof *qr->sign;
     }
-    qr->memory = fanin_allocate(qr->nbytes, 1);
+    uint64_t strips_nbytes, nbytes;
+    if (!fanin_checked_mul(qr->height, qr->width * item, &strips_nbytes) ||
+        !fanin_checked_mul(strips_nbytes, qr->nstrips, &strips_nbytes) ||
+        !fanin_checked_add(strips_nbytes, LINE + s_nbytes + sign_nbytes, &nbytes))
+        return false;
+    qr->nbytes = nbytes;
+    qr->memory = fanin_allocate(nbytes, 1);
     if (qr->memory == NULL)
         return false;
-    const size_t element_nbytes = FANIN_STRIP * qr->item;
     qr->strips = (char *)qr->memory + (LINE - (uintptr_t)qr->memory % LINE) % LINE;
-    qr->s = qr->strips + nstrips * qr->height * element_nbytes;
-    qr->sign = (double *)(void *)(qr->s + nstrips * FANIN_STRIP * element_nbytes);
-    memset(qr->strips, 0, (size_t)(qr->s - qr->strips));
+    qr->s = qr->strips + strips_nbytes;
+    qr->sign = (double *)(void *)(qr->s + s_nbytes);
+    memset(qr->strips, 0, strips_nbytes);
     return true;
 }
 
@@ -74,7 +92,8 @@ void fanin_qr_end(fanin_qr *qr)
 
 char *fanin_qr_at(const fanin_qr *qr, size_t row, size_t col)
 {
-    return qr->strips + ((col / FANIN_STRIP * qr->height + row) * FANIN_STRIP + col % FANIN_STRIP) * qr->item;
+    return qr->strips + col / qr->width * qr->height * FANIN_STRIP * qr->item + row * qr->row_step +
+           col % qr->width * qr->column_step;
 }
 
 /* What kernels take of strip p: its reflectors, from its first row on. */
@@ -152,11 +171,15 @@ static void form(const fanin_qr *qr)
 
 void fanin_qr_orthogonalize(fanin_qr *qr)
 {
-    factor(qr);
-    form(qr);
+    if (qr->width == FANIN_STRIP) {
+        factor(qr);
+        form(qr);
+    } else {
+        qr->kernel->orthogonalize_narrow(qr->strips, qr->height, qr->ncols);
+    }
 }
 
-static void copy_steps(char *to, size_t to_step, const char *from, size_t from_step, size_t item, size_t n)
+static void copy(char *to, size_t to_step, const char *from, size_t from_step, size_t item, size_t n)
 {
     if (to_step == item && from_step == item)
         memcpy(to, from, n * item);
@@ -168,21 +191,35 @@ static void copy_steps(char *to, size_t to_step, const char *from, size_t from_s
             memcpy(to + i * to_step, from + i * from_step, 8);
 }
 
-/* Elements [first, first + n) of the tensor in row-major order, into or out of the strips of it or its transposed. */
-static void exchange(const fanin_qr *qr, bool transposed, size_t first, size_t n, char *flat, bool into)
+/* n elements of the matrix from (row, col) on, downwards or along a strip, into or out of every flat_step-th byte. */
+static void exchange_run(const fanin_qr *qr, size_t row, size_t col, bool down, char *flat, size_t flat_step, size_t n,
+                         bool into)
 {
-    const size_t length = transposed ? qr->nrows : qr->ncols, item = qr->item;
-    const size_t step = transposed ? FANIN_STRIP * item : item;
+    char *at = fanin_qr_at(qr, row, col);
+    const size_t step = down ? qr->row_step : qr->column_step;
+    if (into)
+        copy(at, step, flat, flat_step, qr->item, n);
+    else
+        copy(flat, flat_step, at, step, qr->item, n);
+}
+
+/* Elements [first, first + n) of the tensor in row-major order, into or out of the matrix, its transposed if `wide`. */
+static void exchange(const fanin_qr *qr, bool wide, size_t first, size_t n, char *flat, bool into)
+{
+    const size_t length = wide ? qr->nrows : qr->ncols;
+    if (!wide && qr->width < FANIN_STRIP) {
+        /* short rows: down each column instead */
+        for (size_t i = 0; i < length && i < n; i++)
+            exchange_run(qr, (first + i) / length, (first + i) % length, true, flat + i * qr->item, length * qr->item,
+                         (n - i - 1) / length + 1, into);
+        return;
+    }
     for (size_t done = 0; done < n;) {
         const size_t i = (first + done) / length, j = (first + done) % length;
-        size_t run = transposed ? length - j : FANIN_STRIP - j % FANIN_STRIP;
+        size_t run = wide ? length - j : qr->width - j % qr->width;
         run = run < length - j ? run : length - j;
         run = run < n - done ? run : n - done;
-        char *at = transposed ? fanin_qr_at(qr, j, i) : fanin_qr_at(qr, i, j);
-        if (into)
-            copy_steps(at, step, flat + done * item, item, item, run);
-        else
-            copy_steps(flat + done * item, item, at, step, item, run);
+        exchange_run(qr, wide ? j : i, wide ? i : j, wide, flat + done * qr->item, qr->item, run, into);
         done += run;
     }
 }

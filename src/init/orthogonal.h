@@ -9,15 +9,20 @@
 #include "fanin/generator.h"
 #include "kernel/kernel.h"
 
-/* A matrix of nrows x ncols elements, nrows >= ncols >= 1, as the strips of kernel.h. */
+/*
+ * A matrix of nrows x ncols elements, nrows >= ncols >= 1, as the strips of kernel.h; one of few columns as a single
+ * strip that is kept column by column.
+ */
 typedef struct fanin_qr {
     const struct fanin_householder *kernel;
     size_t item; /* bytes of an element */
     size_t nrows, ncols;
     size_t nstrips;
-    size_t height; /* rows of a strip with those that fill it up */
-    char *strips;  /* all zeros at first */
-    char *s;       /* for each strip what couples its reflectors */
+    size_t width;                 /* columns of a strip */
+    size_t height;                /* rows of a strip with those that fill it up */
+    size_t row_step, column_step; /* bytes to the next row, and to the next column of a strip */
+    char *strips;                 /* all zeros at first */
+    char *s;                      /* for each strip what couples its reflectors */
     double *sign;
     void *memory;
     uint64_t nbytes; /* of memory, also when there was not that much */
@@ -25,7 +30,6 @@ typedef struct fanin_qr {
 
 /* f32 or f64. false when memory is out. */
 bool fanin_qr_begin(fanin_qr *qr, fanin_dtype dtype, size_t nrows, size_t ncols);
-/* Element (row, col). Down a column they lie FANIN_STRIP elements apart, along a row of a strip one. */
 char *fanin_qr_at(const fanin_qr *qr, size_t row, size_t col);
 /*
  * The matrix becomes Q of its QR factorization, each column times the sign of R's diagonal, so that R has a positive

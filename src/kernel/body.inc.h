@@ -422,6 +422,6 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_f64 = normal_f64,
     .normal_pairs = normal_pairs,
     .scale = scale,
-    .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32},
-    .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64},
+    .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32, orthogonalize_narrow_f32},
+    .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64, orthogonalize_narrow_f64},
 };

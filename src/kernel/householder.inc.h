@@ -7,6 +7,26 @@
  * row by row. Column norms are summed in double, everything else in REAL.
  */
 
+/* H = I - tau v transposed(v) that reduces a column of this head and this sum of squares below it. */
+struct NAME(reflector) {
+    REAL tau;
+    REAL inverse; /* v is the tail times this, below a 1 */
+    REAL sign;    /* of the head that is left */
+};
+
+/*
+ * A tail with a norm below 2^-50 (float), 2^-100 (double) counts as reduced: its matrix has entries near 1, so that is
+ * far below one rounding of them, and no square that matters is subnormal.
+ */
+static struct NAME(reflector) NAME(reflect)(REAL head, double squares)
+{
+    const double smallest = sizeof(REAL) == sizeof(double) ? 0x1p-200 : 0x1p-100;
+    if (squares < smallest)
+        return (struct NAME(reflector)){0, 0, (REAL)(head > 0 ? 1 : head < 0 ? -1 : 0)};
+    const double x = (double)head, norm = sqrt(x * x + squares), beta = x > 0 ? -norm : norm;
+    return (struct NAME(reflector)){(REAL)((beta - x) / beta), (REAL)(1 / (x - beta)), beta > 0 ? 1 : -1};
+}
+
 /* row += x c, sum += y row */
 static inline void NAME(sweep_row)(REAL *row, REAL x, REAL y, const VECTOR *c, VECTOR *sum)
 {
@@ -24,16 +44,18 @@ static inline void NAME(sweep_row)(REAL *row, REAL x, REAL y, const VECTOR *c, V
 static double NAME(sweep)(REAL *rows, size_t nrows, size_t k, size_t next, const REAL *weight, REAL *sum)
 {
     enum { CHUNK = 64 };
-    double squares[2] = {0, 0};
+    double total = 0;
     memset(sum, 0, sizeof *sum * FANIN_STRIP);
     for (size_t first = 0; first < nrows; first += CHUNK, rows += CHUNK * FANIN_STRIP) {
         const size_t n = nrows - first < CHUNK ? nrows - first : CHUNK;
         REAL x[CHUNK], y[CHUNK];
+        double squares[2] = {0, 0};
         for (size_t r = 0; r < n; r++) {
             x[r] = -rows[r * FANIN_STRIP + k];
             y[r] = FMA(x[r], weight[next], rows[r * FANIN_STRIP + next]);
             squares[r % 2] = __builtin_fma((double)y[r], (double)y[r], squares[r % 2]);
         }
+        total += squares[0] + squares[1];
         for (size_t j = 0; j < FANIN_STRIP; j += NAME(TILE_COLS)) {
             VECTOR c[NAME(TILE_VECTORS)], even[NAME(TILE_VECTORS)], odd[NAME(TILE_VECTORS)];
             for (size_t v = 0; v < NAME(TILE_VECTORS); v++) {
@@ -54,7 +76,7 @@ static double NAME(sweep)(REAL *rows, size_t nrows, size_t k, size_t next, const
             }
         }
     }
-    return squares[0] + squares[1];
+    return total;
 }
 
 /* Row k of S: -tau times the sum of dot[j] S[j], and tau on the diagonal. */
@@ -88,9 +110,6 @@ static void NAME(finish)(REAL *strip, size_t nrows, size_t ncols, const REAL *in
 /*
  * While a strip is reduced, its columns hold the reflectors before their division by v's head; `inverse` is what makes
  * them v. The rows of R are never needed again, so row k is left as it is when column k is reduced.
- *
- * A column whose tail has a norm below 2^-100 counts as reduced: its matrix has entries near 1, so that is far below
- * one rounding of them, and no square is subnormal.
  */
 static void NAME(factor)(void *strip, size_t nrows, size_t ncols, void *s, double *sign)
 {
@@ -100,21 +119,15 @@ static void NAME(factor)(void *strip, size_t nrows, size_t ncols, void *s, doubl
     memset(transposed_t, 0, sizeof *transposed_t * FANIN_STRIP * FANIN_STRIP);
     for (size_t k = 0; k < ncols; k++) {
         const REAL *row = a + k * FANIN_STRIP;
-        const double head = (double)row[k];
-        REAL tau = 0;
-        sign[k] = head > 0 ? 1 : head < 0 ? -1 : 0;
-        if (squares >= 0x1p-200) {
-            const double norm = sqrt(head * head + squares), beta = head > 0 ? -norm : norm;
-            tau = (REAL)((beta - head) / beta);
-            inverse[k] = (REAL)(1 / (head - beta));
-            sign[k] = beta > 0 ? 1 : -1;
-        }
+        const struct NAME(reflector) h = NAME(reflect)(row[k], squares);
+        sign[k] = (double)h.sign;
+        inverse[k] = h.inverse;
         for (size_t j = 0; j < FANIN_STRIP; j++) {
-            const REAL product = FMA(inverse[k], sum[j], row[j]);
+            const REAL product = FMA(h.inverse, sum[j], row[j]);
             dot[j] = j < k ? inverse[j] * product : product;
-            weight[j] = j > k ? tau * inverse[k] * product : 0;
+            weight[j] = j > k ? h.tau * h.inverse * product : 0;
         }
-        NAME(extend)(transposed_t, k, tau, dot);
+        NAME(extend)(transposed_t, k, h.tau, dot);
         if (k + 1 < ncols) {
             REAL *next = a + (k + 1) * FANIN_STRIP, x = -next[k];
             for (size_t j = 0; j < FANIN_STRIP; j++)

@@ -48,7 +48,7 @@ enum { FANIN_NORMAL_BLOCK = 16 };
  *
  * A strip's results depend on v, s and what it held only, so the strips right of one can be taken in any order.
  */
-enum { FANIN_STRIP = 48, FANIN_STRIP_ROWS = 8 };
+enum { FANIN_STRIP = 48, FANIN_STRIP_ROWS = 8, FANIN_NARROW = 32, FANIN_COLUMN_BLOCK = 64 };
 struct fanin_householder {
     /* v becomes its reflectors, s their coupling, sign[0..47] the signs of R's diagonal; ncols <= 48 are not filling */
     void (*factor)(void *v, size_t nrows, size_t ncols, void *s, double *sign);
@@ -58,6 +58,9 @@ struct fanin_householder {
     void (*apply)(void *c, const void *v, const void *s, size_t nrows);
     /* v becomes H E, E the first 48 columns of the identity, each column times its sign */
     void (*form)(void *v, const void *s, const double *sign, size_t nrows);
+    /* at most 32 columns, one after the other, filled up with zeros to a height that is a multiple of 64: they become Q
+       with the signs of R's diagonal */
+    void (*orthogonalize_narrow)(void *columns, size_t height, size_t ncols);
 };
 
 struct fanin_kernel {

@@ -10,6 +10,7 @@
 #define NAME(x) x##_f32
 #include "kernel/gemm.inc.h"
 #include "kernel/householder.inc.h"
+#include "kernel/narrow.inc.h"
 #undef REAL
 #undef VECTOR
 #undef LANES
@@ -25,6 +26,7 @@
 #define NAME(x) x##_f64
 #include "kernel/gemm.inc.h"
 #include "kernel/householder.inc.h"
+#include "kernel/narrow.inc.h"
 #undef REAL
 #undef VECTOR
 #undef LANES

@@ -238,6 +238,80 @@ static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_
         }
 }
 
+/*
+ * Every slot on the strips that it meets in a factorization, one after the other: heights around blocks and chunks, few
+ * and all columns, one of zeros and one that counts as zeros.
+ */
+#define DEFINE_COMPARE_HOUSEHOLDER(suffix, type)                                                                       \
+    static void fill_##suffix(type *a, size_t nrows, size_t width, size_t ncols, uint64_t seed)                        \
+    {                                                                                                                  \
+        const size_t n = nrows * width;                                                                                \
+        uint32_t *words = malloc(n * sizeof *words);                                                                   \
+        random_words(words, n, seed);                                                                                  \
+        for (size_t i = 0; i < n; i++)                                                                                 \
+            a[i] = i % width < ncols ? ((type)(words[i] >> 8) - 0x1p23f) * 0x1p-22f : 0;                               \
+        for (size_t i = 0; i < nrows; i++) {                                                                           \
+            a[i * width + seed % width] *= (type)(seed % 3 == 0 ? 0 : 1);                                              \
+            a[i * width + seed * 5 % width] *= (type)(seed % 4 == 1 ? 0x1p-120f : 1);                                  \
+        }                                                                                                              \
+        free(words);                                                                                                   \
+    }                                                                                                                  \
+    static void compare_householder_##suffix(const struct fanin_kernel *scalar, const struct fanin_kernel *other)      \
+    {                                                                                                                  \
+        static const size_t heights[] = {48, 56, 64, 96, 104, 112, 120, 168, 176, 184, 192, 304, 312};                 \
+        static const size_t widths[] = {1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 40, 47, 48};                               \
+        enum { SQUARE = FANIN_STRIP * FANIN_STRIP };                                                                   \
+        for (size_t h = 0; h < sizeof heights / sizeof *heights; h++)                                                  \
+            for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {                                              \
+                const size_t nrows = heights[h], nbytes = nrows * FANIN_STRIP * sizeof(type);                          \
+                const struct fanin_kernel *const kernels[] = {scalar, other};                                          \
+                type *v[2], *c[2], *s[2];                                                                              \
+                double sign[2][FANIN_STRIP];                                                                           \
+                for (size_t k = 0; k < 2; k++) {                                                                       \
+                    v[k] = guarded(nbytes);                                                                            \
+                    c[k] = guarded(nbytes);                                                                            \
+                    s[k] = guarded(SQUARE * sizeof(type));                                                             \
+                    fill_##suffix(v[k], nrows, FANIN_STRIP, widths[w], h + w);                                         \
+                    fill_##suffix(c[k], nrows, FANIN_STRIP, FANIN_STRIP, 100);                                         \
+                    kernels[k]->householder_##suffix.factor(v[k], nrows, widths[w], s[k], sign[k]);                    \
+                    kernels[k]->householder_##suffix.apply_transposed(c[k], v[k], s[k], nrows);                        \
+                    if (w % 2 == 0)                                                                                    \
+                        kernels[k]->householder_##suffix.apply(c[k], v[k], s[k], nrows);                               \
+                }                                                                                                      \
+                assert_memory_equal(v[0], v[1], nbytes);                                                               \
+                assert_memory_equal(c[0], c[1], nbytes);                                                               \
+                assert_memory_equal(s[0], s[1], SQUARE * sizeof(type));                                                \
+                assert_memory_equal(sign[0], sign[1], sizeof sign[0]);                                                 \
+                for (size_t k = 0; k < 2; k++)                                                                         \
+                    kernels[k]->householder_##suffix.form(v[k], s[k], sign[k], nrows);                                 \
+                assert_memory_equal(v[0], v[1], nbytes);                                                               \
+                for (size_t k = 0; k < 2; k++) {                                                                       \
+                    release(v[k], nbytes);                                                                             \
+                    release(c[k], nbytes);                                                                             \
+                    release(s[k], SQUARE * sizeof(type));                                                              \
+                }                                                                                                      \
+            }                                                                                                          \
+    }                                                                                                                  \
+    static void compare_narrow_##suffix(const struct fanin_kernel *scalar, const struct fanin_kernel *other)           \
+    {                                                                                                                  \
+        static const size_t heights[] = {64, 128, 192, 448, 512, 576, 960, 1024, 1088, 2112};                          \
+        for (size_t h = 0; h < sizeof heights / sizeof *heights; h++)                                                  \
+            for (size_t ncols = 1; ncols <= FANIN_NARROW; ncols++) {                                                   \
+                const size_t nbytes = heights[h] * ncols * sizeof(type);                                               \
+                type *a = guarded(nbytes), *b = guarded(nbytes);                                                       \
+                fill_##suffix(a, ncols, heights[h], heights[h] - h * 3, h + ncols);                                    \
+                memset(a + ncols / 2 * heights[h], 0, h % 4 == 0 ? heights[h] * sizeof *a : 0);                        \
+                memcpy(b, a, nbytes);                                                                                  \
+                scalar->householder_##suffix.orthogonalize_narrow(a, heights[h], ncols);                               \
+                other->householder_##suffix.orthogonalize_narrow(b, heights[h], ncols);                                \
+                assert_memory_equal(a, b, nbytes);                                                                     \
+                release(a, nbytes);                                                                                    \
+                release(b, nbytes);                                                                                    \
+            }                                                                                                          \
+    }
+DEFINE_COMPARE_HOUSEHOLDER(f32, float)
+DEFINE_COMPARE_HOUSEHOLDER(f64, double)
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -257,15 +331,31 @@ TEST(normal_bf16)
 TEST(normal_f16)
 TEST(normal_f64)
 TEST(pairs)
+TEST(householder_f32)
+TEST(householder_f64)
+TEST(narrow_f32)
+TEST(narrow_f64)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generate),    cmocka_unit_test(test_temper),      cmocka_unit_test(test_add),
-        cmocka_unit_test(test_square),      cmocka_unit_test(test_uniform_f32), cmocka_unit_test(test_uniform_bf16),
-        cmocka_unit_test(test_uniform_f16), cmocka_unit_test(test_uniform_f64), cmocka_unit_test(test_normal_f32),
-        cmocka_unit_test(test_normal_bf16), cmocka_unit_test(test_normal_f16),  cmocka_unit_test(test_normal_f64),
+        cmocka_unit_test(test_generate),
+        cmocka_unit_test(test_temper),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_square),
+        cmocka_unit_test(test_uniform_f32),
+        cmocka_unit_test(test_uniform_bf16),
+        cmocka_unit_test(test_uniform_f16),
+        cmocka_unit_test(test_uniform_f64),
+        cmocka_unit_test(test_normal_f32),
+        cmocka_unit_test(test_normal_bf16),
+        cmocka_unit_test(test_normal_f16),
+        cmocka_unit_test(test_normal_f64),
         cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_householder_f32),
+        cmocka_unit_test(test_householder_f64),
+        cmocka_unit_test(test_narrow_f32),
+        cmocka_unit_test(test_narrow_f64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
