@@ -36,9 +36,10 @@ void fanin_program_require_size(fanin_program *program, const char *name, int64_
 /* After a call that filled program->error itself. */
 static void keep(fanin_program *program, fanin_status status, const char *name)
 {
-    if (status != FANIN_OK)
-        program->status =
-            fanin_fail_within(&program->error, "%s: %s", fanin_layer_kind_name(program->layer->kind), name);
+    if (status == FANIN_OK)
+        return;
+    fanin_fail_within(&program->error, "%s: %s", fanin_layer_kind_name(program->layer->kind), name);
+    program->status = status;
 }
 
 size_t fanin_program_section(fanin_program *program, const char *prefix, fanin_numbering numbering,
