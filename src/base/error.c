@@ -9,6 +9,10 @@
 #include <string.h>
 
 #include "base/error.h"
+/* The analyzer's macros of error.h are for callers. */
+#undef fanin_fail
+#undef fanin_fail_memory
+#undef fanin_fail_io
 
 static const char *const status_names[] = {
     [FANIN_OK] = "ok",

@@ -24,6 +24,13 @@ void fanin_fail_within(fanin_error *error, const char *format, ...) FANIN_PRINTF
 void fanin_warn(fanin_error *error, const char *format, ...) FANIN_PRINTF(2, 3);
 void fanin_clear(fanin_error *error);
 
+/* What the static analyzer cannot see through a call of another file: a failure is never FANIN_OK. */
+#ifdef __clang_analyzer__
+#define fanin_fail(error, status, ...)         (fanin_fail(error, status, __VA_ARGS__), (status))
+#define fanin_fail_memory(error, nbytes)       (fanin_fail_memory(error, nbytes), FANIN_ERROR_MEMORY)
+#define fanin_fail_io(error, code, what, path) (fanin_fail_io(error, code, what, path), FANIN_ERROR_IO)
+#endif
+
 /* Return the status of a fallible call that failed. */
 #define FANIN_TRY(call)                                                                                                \
     do {                                                                                                               \

@@ -66,4 +66,9 @@ fanin_status fanin_json_fail(const fanin_json_document *document, const fanin_js
 /* What a value is, for messages: "a string", "an object" ... */
 const char *fanin_json_kind_name(const fanin_json *value);
 
+/* As in error.h. */
+#ifdef __clang_analyzer__
+#define fanin_json_fail(document, value, error, ...)                                                                   \
+    (fanin_json_fail(document, value, error, __VA_ARGS__), FANIN_ERROR_FORMAT)
+#endif
 #endif
