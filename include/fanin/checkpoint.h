@@ -27,7 +27,8 @@ typedef struct fanin_checkpoint_tensor {
 
 /*
  * Opens a .safetensors file, a .safetensors.index.json, or a folder with model.safetensors(.index.json), and checks all
- * that the format promises: no holes, no overlap, sizes that agree, no duplicate keys, shards that agree with the index.
+ * that the format promises: no holes, no overlap, sizes that agree, no duplicate keys, shards that agree with the
+ * index.
  */
 FANIN_API fanin_status fanin_checkpoint_open(const char *path, fanin_checkpoint **checkpoint, fanin_error *error);
 FANIN_API void fanin_checkpoint_close(fanin_checkpoint *checkpoint);

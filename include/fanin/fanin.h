@@ -9,15 +9,15 @@
  *
  * The parts, simple first. Each header stands alone; the first group is the core, which needs libc and nothing else.
  *
- *     init.h         every function of torch.nn.init                     layer.h       nn.Linear, nn.LSTM ... as one call
- *     tensor.h       views of your memory                                generator.h   seeds, draws, torch's state bytes
- *     dtype.h        element types                                       status.h      what functions return
- *     initializer.h  the catalogue; calls from text                      fill.h        initializers as data
- *     hooks.h        your allocator, your file operations                version.h     version and machine variants
+ *     init.h         every function of torch.nn.init               layer.h       nn.Linear, nn.LSTM ... as one call
+ *     tensor.h       views of your memory                          generator.h   seeds, draws, torch's state bytes
+ *     dtype.h        element types                                 status.h      what functions return
+ *     initializer.h  the catalogue; calls from text                fill.h        initializers as data
+ *     hooks.h        your allocator, your file operations          version.h     version and machine variants
  *     parallel.h     your threads, or a pool of ours
  *
- *     model.h        models and recipes from files                       plan.h        a model resolved to fills
- *     run.h          plans into memory and checkpoints; verification     checkpoint.h  reading safetensors
+ *     model.h        models and recipes from files                 plan.h        a model resolved to fills
+ *     run.h          plans into memory and checkpoints; verificationcheckpoint.h  reading safetensors
  *
  * Memory belongs to the caller. Functions that can fail return fanin_status and explain in a fanin_error that may be
  * NULL. The library prints nothing, never exits, and keeps no state but the tables of hooks.h and the choice of the

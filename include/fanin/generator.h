@@ -38,7 +38,7 @@ FANIN_API fanin_profile fanin_profile_at(size_t i);
 /* One line on what a profile stands for. */
 FANIN_API const char *fanin_profile_description(fanin_profile profile);
 
-#define FANIN_MT19937_NWORDS 624
+#define FANIN_MT19937_NWORDS     624
 #define FANIN_TORCH_STATE_NBYTES 5056
 
 /*

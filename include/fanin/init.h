@@ -95,8 +95,8 @@ FANIN_API fanin_status fanin_orthogonal(const fanin_tensor *tensor, double gain,
  * N(0, std^2) with ceil(sparsity * rows) zeros in every column of a 2-D tensor; Martens 2010. One generator for
  * values and rows, as torch with its default generator. Takes rows indices of scratch.
  */
-FANIN_API fanin_status fanin_sparse(const fanin_tensor *tensor, double sparsity, double std,
-                                    fanin_generator *generator, fanin_error *error);
+FANIN_API fanin_status fanin_sparse(const fanin_tensor *tensor, double sparsity, double std, fanin_generator *generator,
+                                    fanin_error *error);
 
 /* torch.randperm(n): indices[0..n-1] becomes a permutation. */
 FANIN_API fanin_status fanin_randperm(int64_t *indices, int64_t n, fanin_generator *generator, fanin_error *error);

@@ -36,8 +36,8 @@ typedef struct fanin_plan_tensor {
 
 /*
  * One fill. `view` is the part of the tensor it writes (data NULL), `offset` the element where the view begins.
- * `at` counts 32-bit draws from the seed, every data-dependent op before it taken as one round; `barriers` is the number
- * of such ops before it: with 0, `at` is exact. For an op that takes the scalar path of normal_, and for every
+ * `at` counts 32-bit draws from the seed, every data-dependent op before it taken as one round; `barriers` is the
+ * number of such ops before it: with 0, `at` is exact. For an op that takes the scalar path of normal_, and for every
  * data-dependent one, `cached_at` is the position of the pair whose second normal is kept when the op begins, or
  * FANIN_NO_POSITION. An op that begins where an earlier one does, with the same fill, copies it and draws nothing new.
  * A dead op's result is overwritten or belongs to no tensor: only its draws count.

@@ -50,8 +50,8 @@ typedef struct fanin_write_result {
 
 /*
  * Writes the plan's checkpoint so that a name either holds a whole file or what it held before: temporary name in the
- * same folder, preallocated, synced, renamed, the folder synced; with shards the index comes last. Every file's metadata
- * carries format, fanin's version, profile, seed, the plan and its SHA-256.
+ * same folder, preallocated, synced, renamed, the folder synced; with shards the index comes last. Every file's
+ * metadata carries format, fanin's version, profile, seed, the plan and its SHA-256.
  */
 FANIN_API fanin_status fanin_run_checkpoint(const fanin_plan *plan, const fanin_run_options *options,
                                             const fanin_write_options *write, fanin_write_result *result,
@@ -95,18 +95,18 @@ typedef enum fanin_difference_kind {
 typedef struct fanin_difference {
     fanin_difference_kind kind;
     const char *tensor;
-    uint64_t nelem;       /* of the tensor */
-    uint64_t ndiffering;  /* elements with other bytes */
-    uint64_t first;       /* index of the first of them, in row-major order */
-    double expected;      /* its value by the plan */
-    double found;         /* its value in the checkpoint */
-    double max_abs;       /* largest |found - expected| where both are finite */
+    uint64_t nelem;      /* of the tensor */
+    uint64_t ndiffering; /* elements with other bytes */
+    uint64_t first;      /* index of the first of them, in row-major order */
+    double expected;     /* its value by the plan */
+    double found;        /* its value in the checkpoint */
+    double max_abs;      /* largest |found - expected| where both are finite */
 } fanin_difference;
 
 typedef struct fanin_verify_result {
-    size_t nequal;     /* tensors equal byte for byte */
-    size_t ndifferent; /* differences reported */
-    uint64_t nbytes;   /* compared */
+    size_t nequal;       /* tensors equal byte for byte */
+    size_t ndifferent;   /* differences reported */
+    uint64_t nbytes;     /* compared */
     fanin_digest digest; /* of the checkpoint */
 } fanin_verify_result;
 

@@ -12,9 +12,9 @@ extern "C" {
 #endif
 
 /* The one place the version is written; the build reads it from here. */
-#define FANIN_VERSION_MAJOR 0
-#define FANIN_VERSION_MINOR 1
-#define FANIN_VERSION_PATCH 0
+#define FANIN_VERSION_MAJOR  0
+#define FANIN_VERSION_MINOR  1
+#define FANIN_VERSION_PATCH  0
 #define FANIN_VERSION_STRING "0.1.0"
 
 FANIN_API const char *fanin_version(void);

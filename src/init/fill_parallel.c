@@ -88,7 +88,7 @@ fanin_status fanin_fill_run_parallel(const fanin_fill *fill, const fanin_tensor 
         if (error != NULL)
             *error = job.pieces[i].error;
     }
-    if (status == FANIN_OK && job.draws)
+    if (status == FANIN_OK && generator != NULL)
         *generator = job.pieces[npieces - 1].generator;
     fanin_free(job.pieces);
     return status;

@@ -45,6 +45,7 @@ fanin_status fanin_randperm(int64_t *indices, int64_t n, fanin_generator *genera
         for (size_t k = 0; k < taken; k++, i++) {
             /* 32-bit division is the faster one; a range of 2^32 and more leaves the word as it is */
             uint64_t range = (uint64_t)(n - i);
+            /* NOLINTNEXTLINE(*DivideZero): taken <= left, so the range is at least 2 */
             int64_t z = i + (int64_t)(range > UINT32_MAX ? words[k] : words[k] % (uint32_t)range);
             int64_t swapped = indices[i];
             indices[i] = indices[z];
