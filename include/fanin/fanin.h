@@ -17,7 +17,7 @@
  *     parallel.h     your threads, or a pool of ours
  *
  *     model.h        models and recipes from files                 plan.h        a model resolved to fills
- *     run.h          plans into memory and files; proof           checkpoint.h  reading safetensors
+ *     run.h          plans into memory and files; proof            checkpoint.h  reading safetensors
  *
  * Memory belongs to the caller. Functions that can fail return fanin_status and explain in a fanin_error that may be
  * NULL. The library prints nothing, never exits, and keeps no state but the tables of hooks.h and the choice of the
