@@ -77,6 +77,20 @@ fanin_status fanin_plan_index_names(fanin_plan *plan, fanin_error *error)
     return FANIN_OK;
 }
 
+fanin_status fanin_plan_add_storage(fanin_plan *plan, const fanin_storage *storage, fanin_error *error)
+{
+    if (plan->nstorages == plan->storages_capacity) {
+        size_t capacity = plan->storages_capacity < 16 ? 16 : 2 * plan->storages_capacity;
+        fanin_storage *storages = fanin_reallocate(plan->storages, plan->nstorages, capacity, sizeof *storages);
+        if (storages == NULL)
+            return fanin_fail_memory(error, (uint64_t)capacity * sizeof *storages);
+        plan->storages = storages;
+        plan->storages_capacity = capacity;
+    }
+    plan->storages[plan->nstorages++] = *storage;
+    return FANIN_OK;
+}
+
 fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error)
 {
     if (plan->nops == plan->ops_capacity) {

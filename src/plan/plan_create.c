@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "model/model_data.h"
 #include "plan/plan_data.h"
 
@@ -311,38 +312,52 @@ static const char *nearest_name(const struct builder *b, const fanin_rule *rule)
     return name;
 }
 
-static fanin_status warn_of_unused(struct builder *b)
+/* The same for its role. */
+static const char *nearest_role(const struct builder *b, const fanin_rule *rule)
 {
-    for (size_t i = 0; i < b->nactive; i++) {
-        const struct active *active = &b->active[i];
-        const fanin_rule *rule = active->rule;
-        const char *near;
-        if (active->napplied > 0 || rule->optional)
-            continue;
-        if (active->nmatched > 0) {
-            /* A recipe is there to go before the model's own rules. */
-            if (!active->taken_by_other)
-                FANIN_TRY(fanin_plan_warn(
-                    b->plan, b->error, "%s: the rule for %s never applies: an earlier rule (%s) takes what it matches.",
-                    rule->where, rule->shown, active->taken_by));
-        } else if (active->tie != NULL) {
-            FANIN_TRY(fanin_plan_warn(b->plan, b->error,
-                                      "%s: the rule for %s matches only tied names such as \"%.200s\", which have no "
-                                      "values of their own.",
-                                      rule->where, rule->shown, active->tie));
-        } else if ((near = nearest_name(b, rule)) != NULL) {
-            FANIN_TRY(fanin_plan_warn(b->plan, b->error,
-                                      "%s: the rule for %s matches no tensor; the nearest name is \"%.200s\".",
-                                      rule->where, rule->shown, near));
-        } else {
-            FANIN_TRY(
-                fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor.", rule->where, rule->shown));
-        }
+    const char *near = NULL;
+    for (size_t i = 0; rule->role != NULL && near == NULL && i < b->model->count && i < MAX_CANDIDATES; i++) {
+        const char *role = b->model->entries[i].tensor.role;
+        if (role != NULL && strcmp(role, rule->role) != 0)
+            near = fanin_nearest(rule->role, &role, 1);
     }
-    return FANIN_OK;
+    return near;
+}
+
+static fanin_status warn_of_unused(struct builder *b, const struct active *active)
+{
+    const fanin_rule *rule = active->rule;
+    const char *where = rule->where, *shown = rule->shown;
+    if (active->nmatched > 0 && active->taken_by_other)
+        return FANIN_OK; /* a recipe is there to go before the model's own rules */
+    if (active->nmatched > 0)
+        return fanin_plan_warn(b->plan, b->error,
+                               "%s: the rule for %s never applies: an earlier rule (%s) takes what it matches.", where,
+                               shown, active->taken_by);
+    if (active->tie != NULL)
+        return fanin_plan_warn(
+            b->plan, b->error,
+            "%s: the rule for %s matches only tied names such as \"%.200s\", which have no values of "
+            "their own.",
+            where, shown, active->tie);
+    const char *name = nearest_name(b, rule), *role = nearest_role(b, rule);
+    if (name != NULL)
+        return fanin_plan_warn(b->plan, b->error,
+                               "%s: the rule for %s matches no tensor; the nearest name is \"%.200s\".", where, shown,
+                               name);
+    if (role != NULL)
+        return fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor; the nearest role is \"%s\".",
+                               where, shown, role);
+    return fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor.", where, shown);
 }
 
 /* ---- tensors ---- */
+
+/* Only the dtypes that have random fills are ever changed. */
+static fanin_dtype dtype_of(const struct builder *b, fanin_dtype described)
+{
+    return b->dtype != FANIN_DTYPE_NONE && fanin_dtype_is_random(described) ? b->dtype : described;
+}
 
 static fanin_status add_tensors(struct builder *b)
 {
@@ -351,8 +366,7 @@ static fanin_status add_tensors(struct builder *b)
     plan->ntensors = model->count;
     plan->tensors = fanin_allocate_zeroed(model->count, sizeof *plan->tensors);
     plan->storage_of = fanin_allocate_zeroed(model->count, sizeof *plan->storage_of);
-    plan->storages = fanin_allocate_zeroed(model->count, sizeof *plan->storages);
-    if (plan->tensors == NULL || plan->storage_of == NULL || plan->storages == NULL)
+    if (plan->tensors == NULL || plan->storage_of == NULL)
         return fanin_fail_memory(b->error, (uint64_t)model->count * sizeof *plan->tensors);
     for (size_t i = 0; i < model->count; i++) {
         const fanin_model_tensor *tensor = &model->entries[i].tensor;
@@ -364,9 +378,7 @@ static fanin_status add_tensors(struct builder *b)
         if (ndim > 0)
             memcpy(shape, tensor->shape, ndim * sizeof *shape);
         FANIN_TRY(keep(b, tensor->name, &made->name));
-        made->dtype = tensor->dtype;
-        if (b->dtype != FANIN_DTYPE_NONE && fanin_dtype_is_random(tensor->dtype))
-            made->dtype = b->dtype;
+        made->dtype = dtype_of(b, tensor->dtype);
         made->ndim = tensor->ndim;
         made->shape = shape;
         fanin_tensor view = fanin_tensor_nd(NULL, made->dtype, tensor->ndim, shape);
@@ -377,8 +389,9 @@ static fanin_status add_tensors(struct builder *b)
                               tensor->name, fanin_dtype_name(made->dtype));
         made->nbytes = nbits / 8;
         if (tensor->tied_to == NULL) {
+            const fanin_storage storage = {made->dtype, (int64_t)made->nelem, i};
             plan->storage_of[i] = plan->nstorages;
-            plan->storages[plan->nstorages++] = (fanin_storage){made->dtype, (int64_t)made->nelem, i};
+            FANIN_TRY(fanin_plan_add_storage(plan, &storage, b->error));
         }
     }
     for (size_t i = 0; i < model->count; i++) {
@@ -393,21 +406,27 @@ static fanin_status add_tensors(struct builder *b)
 
 /* ---- ops ---- */
 
+static fanin_plan_op op_of_view(size_t tensor, const fanin_tensor *view)
+{
+    return (fanin_plan_op){.tensor = tensor,
+                           .view = *view,
+                           .cached_at = FANIN_NO_POSITION,
+                           .fan_in = -1,
+                           .fan_out = -1,
+                           .gain = NAN,
+                           .std = NAN,
+                           .bound = NAN};
+}
+
 /* Rows [begin, end) of a tensor as an op without a fill; all of it for end -1. */
 static fanin_plan_op begin_op(const struct builder *b, size_t tensor, int64_t begin, int64_t end)
 {
     const fanin_plan_tensor *target = &b->plan->tensors[tensor];
-    fanin_plan_op op = {.tensor = tensor,
-                        .view = fanin_tensor_nd(NULL, target->dtype, target->ndim, target->shape),
-                        .cached_at = FANIN_NO_POSITION,
-                        .fan_in = -1,
-                        .fan_out = -1,
-                        .gain = NAN,
-                        .std = NAN,
-                        .bound = NAN};
+    fanin_tensor whole = fanin_tensor_nd(NULL, target->dtype, target->ndim, target->shape);
+    fanin_plan_op op = op_of_view(tensor, &whole);
     if (end >= 0) {
-        op.offset = begin * op.view.strides[0];
-        op.view = fanin_tensor_rows(&op.view, begin, end);
+        op.offset = begin * whole.strides[0];
+        op.view = fanin_tensor_rows(&whole, begin, end);
     }
     return op;
 }
@@ -415,15 +434,16 @@ static fanin_plan_op begin_op(const struct builder *b, size_t tensor, int64_t be
 static fanin_status fail_for_tensor(struct builder *b, const char *where, size_t tensor)
 {
     fanin_status status = b->error->status;
-    fanin_fail_within(b->error, "%s: tensor \"%.200s\"", where, b->plan->tensors[tensor].name);
+    const char *name = tensor != SIZE_MAX ? b->plan->tensors[tensor].name : "thrown away";
+    fanin_fail_within(b->error, "%s: tensor \"%.200s\"", where, name);
     return b->error->status = status;
 }
 
-static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op *op)
+static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op *op, size_t storage)
 {
     if (fanin_position_pass(&b->position, b->plan->profile, op, b->error) != FANIN_OK)
         return fail_for_tensor(b, where, op->tensor);
-    return fanin_plan_add_op(b->plan, op, b->plan->storage_of[op->tensor], b->error);
+    return fanin_plan_add_op(b->plan, op, storage, b->error);
 }
 
 static fanin_status add_call(struct builder *b, const struct active *active, size_t tensor, int64_t begin, int64_t end,
@@ -449,7 +469,7 @@ static fanin_status add_call(struct builder *b, const struct active *active, siz
     op.gain = resolved.gain;
     op.std = resolved.std;
     op.bound = resolved.bound;
-    return place_op(b, active->rule->where, &op);
+    return place_op(b, active->rule->where, &op, b->plan->storage_of[tensor]);
 }
 
 static fanin_status add_gate(struct builder *b, const struct active *active, size_t tensor, const struct claims *claims,
@@ -549,7 +569,7 @@ static fanin_status add_step(struct builder *b, struct construction *c, size_t i
     }
     if (c->ops[source] == SIZE_MAX) {
         c->ops[source] = b->plan->nops;
-        return place_op(b, where, &op);
+        return place_op(b, where, &op, b->plan->storage_of[tensor]);
     }
     const fanin_plan_op *made = &b->plan->ops[c->ops[source]];
     op.at = made->at;
@@ -557,6 +577,21 @@ static fanin_status add_step(struct builder *b, struct construction *c, size_t i
     op.cached_at = made->cached_at;
     op.barriers = made->barriers;
     return fanin_plan_add_op(b->plan, &op, b->plan->storage_of[tensor], b->error);
+}
+
+/* What torch draws for a layer that it then copies no times: only the draws are left of it. */
+static fanin_status add_thrown_away(struct builder *b, const struct construction *c, const fanin_layer_step *step)
+{
+    const fanin_storage storage = {dtype_of(b, c->layer->layer.dtype), step->nelem, SIZE_MAX};
+    fanin_tensor view = fanin_tensor_1d(NULL, storage.dtype, storage.nelem);
+    fanin_plan_op op = op_of_view(SIZE_MAX, &view);
+    if (!fanin_fill_kind_draws(step->fill.kind))
+        return FANIN_OK;
+    op.fill = step->fill;
+    op.where = c->where;
+    explain_fill(&op);
+    FANIN_TRY(fanin_plan_add_storage(b->plan, &storage, b->error));
+    return place_op(b, c->layer->where, &op, b->plan->nstorages - 1);
 }
 
 static void end_construction(struct construction *c)
@@ -604,9 +639,12 @@ static fanin_status add_constructor(struct builder *b, const fanin_model_layer *
     struct construction c;
     FANIN_TRY(begin_construction(b, layer, &c));
     fanin_status status = FANIN_OK;
-    for (size_t i = 0; i < c.nsteps && status == FANIN_OK; i++)
-        if (!only_default || is_default(b, layer->first + c.steps[i].parameter))
+    for (size_t i = 0; i < c.nsteps && status == FANIN_OK; i++) {
+        if (c.steps[i].parameter == SIZE_MAX)
+            status = add_thrown_away(b, &c, &c.steps[i]);
+        else if (!only_default || is_default(b, layer->first + c.steps[i].parameter))
             status = add_step(b, &c, i);
+    }
     end_construction(&c);
     return status;
 }
@@ -648,12 +686,16 @@ static fanin_status add_ops(struct builder *b)
     const fanin_model *model = b->model;
     for (size_t l = 0; model->construct && l < model->nlayers; l++)
         FANIN_TRY(add_constructor(b, &model->layers[l], false));
-    for (size_t i = 0; i < model->count; i++) {
-        const fanin_model_entry *entry = &model->entries[i];
-        if (entry->layer == SIZE_MAX || model->construct)
-            FANIN_TRY(add_rules(b, i));
-        else if (entry->parameter == 0)
-            FANIN_TRY(add_layer(b, &model->layers[entry->layer]));
+    /* A layer without parameters stands between the entries; it may draw all the same. */
+    for (size_t i = 0, l = 0; i < model->count || l < model->nlayers;) {
+        if (!model->construct && l < model->nlayers && model->layers[l].first == i) {
+            FANIN_TRY(add_layer(b, &model->layers[l]));
+            i += model->layers[l++].count;
+        } else if (i < model->count) {
+            FANIN_TRY(add_rules(b, i++));
+        } else {
+            break;
+        }
     }
     b->plan->ndraws = b->position.at;
     return FANIN_OK;
@@ -688,7 +730,9 @@ static fanin_status build(struct builder *b, const fanin_recipe *recipe, const f
     FANIN_TRY(fanin_plan_warn_of_family(b->plan, b->error));
     FANIN_TRY(activate_all(b, recipe));
     FANIN_TRY(claim_all(b));
-    FANIN_TRY(warn_of_unused(b));
+    for (size_t i = 0; i < b->nactive; i++)
+        if (b->active[i].napplied == 0 && !b->active[i].rule->optional)
+            FANIN_TRY(warn_of_unused(b, &b->active[i]));
     FANIN_TRY(add_tensors(b));
     FANIN_TRY(add_ops(b));
     return fanin_plan_mark_dead(b->plan, b->error);

@@ -22,6 +22,7 @@ struct fanin_plan {
     const char *family; /* of the config.json it comes from; NULL */
     fanin_storage *storages;
     size_t nstorages;
+    size_t storages_capacity;
     fanin_plan_tensor *tensors;
     size_t *storage_of; /* of each tensor */
     size_t ntensors;
@@ -36,7 +37,8 @@ struct fanin_plan {
     fanin_name_index names; /* of tensors */
 };
 
-/* Appends an op on a storage; room for it is made. */
+/* Appends a storage, the index of which is nstorages before; and an op on a storage. Room is made. */
+fanin_status fanin_plan_add_storage(fanin_plan *plan, const fanin_storage *storage, fanin_error *error);
 fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error);
 /* A sentence, kept in the arena. */
 fanin_status fanin_plan_warn(fanin_plan *plan, fanin_error *error, const char *format, ...)

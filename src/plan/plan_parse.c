@@ -111,30 +111,25 @@ static fanin_status need_sizes(struct reader *r, const fanin_json *object, const
 static fanin_status read_storages(struct reader *r, const fanin_json *list)
 {
     static const char *const keys[] = {"id", "dtype", "n", NULL};
-    fanin_plan *plan = r->plan;
-    plan->storages = fanin_allocate_zeroed(list->count, sizeof *plan->storages);
-    if (plan->storages == NULL)
-        return fanin_fail_memory(r->error, (uint64_t)list->count * sizeof *plan->storages);
     for (size_t i = 0; i < list->count; i++) {
         const fanin_json *json = &list->items[i];
-        fanin_storage *storage = &plan->storages[i];
+        fanin_storage storage = {.tensor = SIZE_MAX};
         const char *dtype;
         uint64_t nbits;
         FANIN_TRY(fanin_json_expect(r->document, json, FANIN_JSON_OBJECT, "a storage", r->error));
         FANIN_TRY(fanin_keys_check(r->document, json, keys, "a storage", r->error));
         FANIN_TRY(need_position(r, json, "id", i));
         FANIN_TRY(need_text(r, json, "dtype", &dtype));
-        FANIN_TRY(need_size(r, json, "n", &storage->nelem));
-        storage->tensor = SIZE_MAX;
-        storage->dtype = fanin_dtype_from_name(dtype);
-        if (storage->dtype == FANIN_DTYPE_NONE || strcmp(fanin_dtype_name(storage->dtype), dtype) != 0)
+        FANIN_TRY(need_size(r, json, "n", &storage.nelem));
+        storage.dtype = fanin_dtype_from_name(dtype);
+        if (storage.dtype == FANIN_DTYPE_NONE || strcmp(fanin_dtype_name(storage.dtype), dtype) != 0)
             return fanin_json_fail(r->document, fanin_json_get(json, "dtype"), r->error, "there is no dtype \"%.64s\"",
                                    dtype);
-        if (!fanin_checked_mul((uint64_t)storage->nelem, fanin_dtype_nbits(storage->dtype), &nbits) ||
+        if (!fanin_checked_mul((uint64_t)storage.nelem, fanin_dtype_nbits(storage.dtype), &nbits) ||
             nbits / 8 > INT64_MAX || nbits % 8 != 0)
             return fanin_json_fail(r->document, json, r->error, "a storage of %" PRId64 " elements of %s cannot be",
-                                   storage->nelem, dtype);
-        plan->nstorages = i + 1;
+                                   storage.nelem, dtype);
+        FANIN_TRY(fanin_plan_add_storage(r->plan, &storage, r->error));
     }
     return FANIN_OK;
 }

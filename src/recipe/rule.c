@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/model_data.h"
 #include "recipe/recipe.h"
 
 static const char torch_default[] = "torch_default";
@@ -106,7 +107,7 @@ static fanin_status read_layer(struct reader *r, const fanin_json *value, fanin_
 {
     const char *name, *names[FANIN_LAYER_KIND_COUNT];
     FANIN_TRY(fanin_json_text(r->document, value, "\"layer\"", &r->rules->arena, &name, r->error));
-    rule->layer = fanin_layer_kind_from_name(name);
+    rule->layer = fanin_layer_key(name);
     if (rule->layer != FANIN_LAYER_NONE)
         return FANIN_OK;
     for (int kind = 1; kind < FANIN_LAYER_KIND_COUNT; kind++)
@@ -239,7 +240,7 @@ static fanin_status read_call(struct reader *r, const fanin_json *json, fanin_ru
         FANIN_TRY(find_initializer(r, rule, &initializer));
     for (size_t i = 0; initializer != NULL && initializer->parameters[i].name != NULL; i++)
         keys[nkeys++] = initializer->parameters[i].name;
-    const char *name = rule->torch_default ? torch_default : initializer->name;
+    const char *name = initializer != NULL ? initializer->name : torch_default;
     const char *what = fanin_arena_format(&r->rules->arena, "a rule with %s", name);
     if (what == NULL)
         return fanin_fail_memory(r->error, strlen(name));

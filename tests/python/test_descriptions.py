@@ -28,7 +28,8 @@ def random_layer(r, nn):
     """A layer of a spec and the module it describes."""
     n = lambda: r.choice((1, 2, 3, 4, 6, 8, 17))
     kind = r.choice(("linear", "conv2d", "conv_transpose1d", "embedding", "lstm", "gru_cell", "multihead_attention",
-                     "batch_norm", "layer_norm", "transformer_encoder_layer", "transformer_encoder", "bilinear"))
+                     "batch_norm", "layer_norm", "transformer_encoder_layer", "transformer_encoder", "transformer",
+                     "bilinear"))
     bias = r.random() < 0.8
     if kind == "linear":
         keys = {"in_features": n(), "out_features": n(), "bias": bias}
@@ -72,7 +73,10 @@ def random_layer(r, nn):
     keys = {"d_model": 2 * n(), "nhead": 2, "dim_feedforward": n(), "bias": bias}
     if kind == "transformer_encoder_layer":
         return kind, keys, lambda: nn.TransformerEncoderLayer(**keys)
-    layers = r.choice((1, 3))
+    if kind == "transformer":
+        keys.update(num_encoder_layers=r.choice((0, 1, 2)), num_decoder_layers=r.choice((0, 1, 2)))
+        return kind, keys, lambda: nn.Transformer(**keys)
+    layers = r.choice((0, 1, 3))
     return (kind, {**keys, "num_layers": layers},
             lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(**keys), layers, enable_nested_tensor=False))
 

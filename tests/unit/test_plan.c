@@ -226,6 +226,36 @@ static void test_copies(void **state)
     fanin_plan_free(plan);
 }
 
+/* A stack of no layers still draws the layer it would have copied. */
+static void test_thrown_away(void **state)
+{
+    static const char *const models[] = {
+        HEAD "'construct':true,'tensors':[{'name':'t','transformer':{'d_model':4,'nhead':1,'num_encoder_layers':0,"
+             "'num_decoder_layers':1,'dim_feedforward':5}},{'name':'l','linear':[2,2]}]}",
+        HEAD "'tensors':[{'name':'t','transformer_encoder':{'d_model':4,'nhead':1,'num_layers':0,'dim_feedforward':5}},"
+             "{'name':'l','linear':[2,2]}],'rules':[{'match':'**','init':'torch_default'}]}",
+        HEAD "'tensors':[{'name':'l','linear':[2,2]},{'name':'t','transformer_encoder':{'d_model':4,'nhead':1,"
+             "'num_layers':0,'dim_feedforward':5}}],'rules':[{'match':'**','init':'torch_default'}]}",
+    };
+    /* out_proj and its bias, in_proj_weight, two linear layers; a decoder layer has another attention. */
+    const uint64_t encoder = 16 + 4 + 48 + 20 + 5 + 20 + 4, decoder = encoder + 16 + 4 + 48, linear = 6;
+    const uint64_t matrices = 48 + 16 + 48 + 16 + 20 + 20; /* of the decoder, drawn again by the transformer */
+    const uint64_t expected[] = {encoder + decoder + matrices + linear, encoder + linear, encoder + linear};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        fanin_plan *plan = test_plan(models[i], NULL);
+        size_t nothing = 0;
+        assert_int_equal(fanin_plan_ndraws(plan), expected[i]);
+        for (size_t k = 0; k < fanin_plan_op_count(plan); k++) {
+            const fanin_plan_op *op = fanin_plan_op_at(plan, k);
+            nothing += op->tensor == SIZE_MAX;
+            assert_true(op->tensor != SIZE_MAX || (op->dead && op->ndraws > 0));
+        }
+        assert_int_equal(nothing, 7);
+        fanin_plan_free(plan);
+    }
+}
+
 static void test_construct(void **state)
 {
     static const char model[] = HEAD "'construct':true,'tensors':[{'name':'a','linear':[3,5]},{'name':'b','linear':"
@@ -440,10 +470,10 @@ static void test_layer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_draws),     cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_barriers),
-        cmocka_unit_test(test_dead),      cmocka_unit_test(test_default),       cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_construct), cmocka_unit_test(test_options),       cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_run),       cmocka_unit_test(test_layer),
+        cmocka_unit_test(test_draws),       cmocka_unit_test(test_cached_normal), cmocka_unit_test(test_barriers),
+        cmocka_unit_test(test_dead),        cmocka_unit_test(test_default),       cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_thrown_away), cmocka_unit_test(test_construct),     cmocka_unit_test(test_options),
+        cmocka_unit_test(test_overflow),    cmocka_unit_test(test_run),           cmocka_unit_test(test_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,9 @@ static void test_warnings(void **state)
         "dir/m.json:1:151: the rule for \"**.wieght\" matches no tensor; the nearest name is \"a.fc.weight\".");
     check_warnings(MODEL ",'rules':[{'layer':'lstm','init':'ones'},{'match':'**','init':'zeros'}]}", NULL, 1,
                    "the rule for layer lstm matches no tensor.");
+    check_warnings(MODEL ",'rules':[{'role':'wieght','init':'ones'},{'match':'**','init':'zeros'}]}", NULL, 1,
+                   "the nearest role is \"weight\".");
+    check_warnings(MODEL ",'rules':[{'layer':'batchnorm','init':'ones'},{'match':'**','init':'zeros'}]}", NULL, 0, "");
     check_warnings(MODEL ",'rules':[{'layer':'lstm','init':'ones','optional':true},{'match':'**','init':'zeros'}]}",
                    NULL, 0, "");
     check_warnings(MODEL ",'rules':[{'match':'**','init':'zeros'},{'match':'a.**','init':'ones'}]}", NULL, 1,
