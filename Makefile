@@ -9,11 +9,12 @@ PYTHON  ?= python3
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy
 
-.PHONY: help build demo test lint install clean
+.PHONY: help build demo test bench lint install clean
 
 help:
 	@echo "make demo      build, then make GPT-2 small (124 M parameters, 0.5 GB) from its config.json and verify it"
 	@echo "make test      build and run every test"
+	@echo "make bench     measure it, with torch beside it where PYTHON=... can import it; BENCH='--quick' and others: bench/README.md"
 	@echo "make build     build the library and the command: $(FANIN)"
 	@echo "make install   install to PREFIX (default /usr/local)"
 	@echo "make lint      clang-format and clang-tidy over src and cli"
@@ -23,8 +24,8 @@ help:
 
 build:
 	@tools/setup.sh build
-	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=OFF --log-level=WARNING
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=OFF --log-level=WARNING >/dev/null
+	@env -u MAKEFLAGS -u MAKELEVEL cmake --build --preset release -j $(JOBS)
 
 demo: build
 	@mkdir -p build/demo
@@ -40,16 +41,23 @@ demo: build
 
 test:
 	@tools/setup.sh test
-	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=ON --log-level=WARNING
-	@cmake --build --preset release -j $(JOBS)
+	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=ON --log-level=WARNING >/dev/null
+	@env -u MAKEFLAGS -u MAKELEVEL cmake --build --preset release -j $(JOBS)
 	@env -u MAKEFLAGS -u MAKELEVEL ctest --preset release -j $(JOBS)
+
+# A release build of its own, then fanin, torch and fanin again for each section; the results lie in build/bench/results.
+bench:
+	@tools/setup.sh build
+	@cmake -S . -B build/bench -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DFANIN_BENCH=ON --log-level=WARNING >/dev/null
+	@cmake --build build/bench -j $(JOBS) --target fanin_bench
+	@FANIN_PYTHON=$(PYTHON) bench/run_bench.sh build/bench/bin/bench --out build/bench/results/ $(BENCH)
 
 install: build
 	cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
 
 lint:
 	@tools/setup.sh lint
-	@cmake --preset dev -DBUILD_TESTING=OFF --log-level=WARNING
+	@cmake --preset dev -DBUILD_TESTING=OFF --log-level=WARNING >/dev/null
 	@find include src cli tests examples -name '*.[ch]' ! -name '*_tables.inc.h' -print0 | xargs -0 $(CLANG_FORMAT) --dry-run -Werror
 	@find src cli -name '*.c' -print0 | xargs -0 -n 4 -P $(JOBS) $(CLANG_TIDY) -p build/dev --quiet --warnings-as-errors='*'
 	@echo "lint: clean"
