@@ -10,9 +10,6 @@
 #include "base/memory.h"
 #include "fanin/fill.h"
 
-/* No op begins here, so the cursor goes on from nothing it holds. */
-#define NOWHERE UINT64_MAX
-
 fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error)
 {
     memset(cursor, 0, sizeof *cursor);
@@ -71,58 +68,51 @@ static fanin_generator generator_at(const fanin_cursor *cursor, uint64_t at, siz
     return generator;
 }
 
-static fanin_fill_stream measure(const fanin_plan_op *op, fanin_profile profile)
-{
-    fanin_fill_stream stream = {0};
-    (void)fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL); /* a plan holds no op that it refuses */
-    return stream;
-}
-
 /* An op that neither takes the scalar path of normal_ nor leaves a snapshot does not look at the cache. */
 static bool looks_at_cache(const fanin_plan_op *op, fanin_profile profile)
 {
-    return op->data_dependent || measure(op, profile).scalar;
+    fanin_fill_stream stream = {0};
+    return op->data_dependent ||
+           (fanin_fill_measure(&op->fill, &op->view, profile, &stream, NULL) == FANIN_OK && stream.scalar);
+}
+
+static void take_cache(fanin_generator *generator, const fanin_generator *from)
+{
+    generator->has_next_normal = from->has_next_normal;
+    generator->next_normal = from->next_normal;
 }
 
 /*
  * The second normal of the pair drawn at `at` becomes the cached one: one normal is taken there, the other stays. The
  * plan names only pairs behind the last data-dependent op; older ones are in its snapshot.
  */
-static fanin_status restore_cache(fanin_cursor *cursor, uint64_t at, size_t barriers, fanin_error *error)
+static fanin_status restore_cache(const fanin_cursor *cursor, uint64_t at, size_t barriers, fanin_generator *generator,
+                                  fanin_error *error)
 {
     fanin_generator pair = generator_at(cursor, at, barriers);
     pair.has_next_normal = false;
     double first;
     fanin_tensor one = fanin_tensor_1d(&first, FANIN_F64, 1);
     fanin_status status = fanin_normal(&one, 0, 1, &pair, error);
-    cursor->generator.has_next_normal = pair.has_next_normal;
-    cursor->generator.next_normal = pair.next_normal;
+    take_cache(generator, &pair);
     return status;
 }
 
 static fanin_status place(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
 {
-    bool has_normal = cursor->generator.has_next_normal;
-    double normal = cursor->generator.next_normal;
     fanin_generator generator = generator_at(cursor, op->at, op->barriers);
+    bool is_kept = cursor->generator.has_next_normal && cursor->cached_at == op->cached_at;
     fanin_status status = FANIN_OK;
-    if (!looks_at_cache(op, generator.profile)) {
-        cursor->cached_at = FANIN_NO_POSITION;
-    } else if (op->cached_at == FANIN_NO_POSITION) {
+    cursor->cached_at = FANIN_NO_POSITION;
+    if (!looks_at_cache(op, generator.profile) || op->cached_at == FANIN_NO_POSITION) {
         generator.has_next_normal = false;
-        cursor->cached_at = FANIN_NO_POSITION;
     } else if (op->cached_at == FANIN_CACHED_AT_BARRIER) {
-        const fanin_generator *snapshot = op->barriers > 0 ? &cursor->snapshots[op->barriers - 1] : &cursor->seed;
-        generator.has_next_normal = snapshot->has_next_normal;
-        generator.next_normal = snapshot->next_normal;
-        cursor->cached_at = FANIN_NO_POSITION;
-    } else if (has_normal && cursor->cached_at == op->cached_at) {
-        generator.has_next_normal = true;
-        generator.next_normal = normal;
+        take_cache(&generator, &cursor->snapshots[op->barriers - 1]);
     } else {
-        status = restore_cache(cursor, op->cached_at, op->barriers, error);
-        generator.has_next_normal = cursor->generator.has_next_normal;
-        generator.next_normal = cursor->generator.next_normal;
+        if (is_kept)
+            take_cache(&generator, &cursor->generator);
+        else
+            status = restore_cache(cursor, op->cached_at, op->barriers, &generator, error);
         cursor->cached_at = op->cached_at;
     }
     cursor->generator = generator;
@@ -155,10 +145,6 @@ static fanin_status run_dependent(fanin_cursor *cursor, fanin_error *error)
 
 fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
 {
-    if (op->barriers > cursor->ndependent)
-        return fanin_fail(error, FANIN_ERROR_FORMAT,
-                          "the plan has an op behind %zu data-dependent ops, but only %zu such", op->barriers,
-                          cursor->ndependent);
     while (cursor->nsnapshots < op->barriers)
         FANIN_TRY(run_dependent(cursor, error));
     return place(cursor, op, error);
@@ -166,16 +152,13 @@ fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fa
 
 void fanin_cursor_passed(fanin_cursor *cursor, const fanin_plan_op *op)
 {
-    fanin_fill_stream stream = measure(op, cursor->generator.profile);
     cursor->position = op->at + op->ndraws;
     if (op->data_dependent) {
         cursor->barriers = op->barriers + 1;
         cursor->cached_at = FANIN_NO_POSITION;
         if (cursor->nsnapshots == op->barriers)
             cursor->snapshots[cursor->nsnapshots++] = cursor->generator;
-    } else if (stream.data_dependent) {
-        cursor->position = NOWHERE; /* a copy of an op with rounds: the stream goes on behind that op */
-    } else if (op->ndraws > 0 && stream.scalar) {
+    } else if (op->ndraws > 0 && looks_at_cache(op, cursor->generator.profile)) {
         /* a fill of normals alone ends with its last pair, which took four draws */
         bool known = op->fill.kind == FANIN_FILL_NORMAL && cursor->generator.has_next_normal;
         cursor->cached_at = known ? cursor->position - 4 : FANIN_NO_POSITION;

@@ -233,8 +233,8 @@ static fanin_status check_folder(const saving *s, const char *folder, bool may_b
     if (code < 0 && !(may_be_absent && code == -ENOENT))
         return fanin_fail_io(s->error, code, "write into the folder", folder);
     if (code >= 0 && info.kind != FANIN_FILE_DIRECTORY)
-        return fanin_fail(s->error, FANIN_ERROR_ARGUMENT,
-                          "%s: is no folder; for a single file the name must end in .safetensors", folder);
+        return fanin_fail(s->error, FANIN_ERROR_ARGUMENT, "%s: is no folder%s", folder,
+                          may_be_absent ? "; for a single file the name must end in .safetensors" : "");
     return FANIN_OK;
 }
 
@@ -247,8 +247,8 @@ static fanin_status check_outputs(saving *s)
         fanin_status status =
             parent != NULL ? check_folder(s, parent, false, &exists) : fanin_fail_memory(s->error, strlen(s->folder));
         fanin_free(parent);
-        return status == FANIN_OK ? check_config(s)
-                                  : status; /* for a new folder that decides only that it is written */
+        FANIN_TRY(status);
+        return check_config(s); /* in a new folder that only decides that it is written */
     }
     if (s->is_folder) {
         FANIN_TRY(check_output(s, path_of(s, index_name), &s->has_old_index));

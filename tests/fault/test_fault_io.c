@@ -4,6 +4,7 @@
  * on. Whatever happens, a name holds a whole file or what it held before, nothing is left lying about, nothing leaks.
  */
 #define _XOPEN_SOURCE 700
+#include "counting_allocator.h"
 #include "plan_fixture.h"
 #include "scratch.h"
 
@@ -143,46 +144,18 @@ static const fanin_io bad_io = {
     bad_open_read, bad_create, bad_pread,          bad_pwrite,         bad_allocate, bad_truncate, bad_sync, bad_close,
     bad_rename,    bad_unlink, bad_make_directory, bad_sync_directory, bad_stat,     bad_fstat,    bad_lock, NULL};
 
-/* -- The allocator that fails -------------------------------------------------------------------------------------- */
-
-static struct {
-    bool armed;
-    long calls, first, last;
-    bool happened;
-    long blocks;
-} memory;
-
-static void *bad_malloc(void *user, size_t nbytes)
-{
-    (void)user;
-    if (memory.armed) {
-        memory.calls++;
-        if (memory.calls >= memory.first && memory.calls <= memory.last) {
-            memory.happened = true;
-            return NULL;
-        }
-    }
-    memory.blocks++;
-    return malloc(nbytes > 0 ? nbytes : 1);
-}
-
-static void bad_free(void *user, void *block)
-{
-    (void)user;
-    memory.blocks--;
-    free(block);
-}
-
-static const fanin_allocator bad_allocator = {bad_malloc, bad_free, NULL};
+static counting_allocator memory;
 
 /* -- Scenarios ----------------------------------------------------------------------------------------------------- */
 
 static const char spec[] =
     "{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"f32\",\"tensors\":["
     "{\"name\":\"wte.weight\",\"shape\":[50,16]},{\"name\":\"h.weight\",\"shape\":[33,17]},"
-    "{\"name\":\"h.bias\",\"shape\":[33]},{\"name\":\"square.weight\",\"shape\":[24,24]},"
+    "{\"name\":\"h.bias\",\"shape\":[33]},{\"name\":\"dead.weight\",\"shape\":[1,21]},"
+    "{\"name\":\"square.weight\",\"shape\":[24,24]},"
     "{\"name\":\"head.weight\",\"tie\":\"wte.weight\"}],"
-    "\"rules\":[{\"match\":\"**.bias\",\"init\":\"zeros\"},{\"match\":\"square.weight\",\"init\":\"orthogonal\"},"
+    "\"rules\":[{\"match\":\"dead.*\",\"row\":0,\"init\":\"ones\"},{\"match\":\"dead.*\",\"init\":\"trunc_normal\"},"
+    "{\"match\":\"**.bias\",\"init\":\"zeros\"},{\"match\":\"square.weight\",\"init\":\"orthogonal\"},"
     "{\"match\":\"**\",\"init\":\"normal\",\"std\":0.02}]}";
 
 static fanin_plan *plan;
@@ -273,7 +246,7 @@ static void check_outcome(const scenario *s, fanin_status status, const char *wh
         fault = "the old checkpoint is gone, and there is no new one";
     else if (io.open_files != 0)
         fault = "an open file is left";
-    else if (memory.blocks != 0)
+    else if (memory.nblocks != 0)
         fault = "memory is left";
     if (fault != NULL)
         fail_msg("%s, %s, call %ld: %s (%s: %s)", s->name, what, n, fault, fanin_status_name(status), said.message);
@@ -281,9 +254,9 @@ static void check_outcome(const scenario *s, fanin_status status, const char *wh
 
 static void end(void)
 {
-    io.armed = memory.armed = false;
+    io.armed = false;
     fanin_set_io(NULL);
-    fanin_set_allocator(NULL);
+    counting_end();
 }
 
 static int end_test(void **state)
@@ -298,10 +271,9 @@ static void begin(const scenario *s)
     end();
     prepare(s);
     fanin_set_io(&bad_io);
-    fanin_set_allocator(&bad_allocator);
-    io.calls = memory.calls = memory.blocks = 0;
-    io.happened = memory.happened = io.spared_partials = false;
-    io.open_files = 0;
+    counting_begin(&memory);
+    io.calls = io.open_files = 0;
+    io.happened = io.spared_partials = false;
 }
 
 static const struct {
@@ -368,11 +340,10 @@ static void failing_memory(void **state)
         for (int from_then_on = 0; from_then_on < 2; from_then_on++)
             for (long n = 1;; n++) {
                 begin(&scenarios[i]);
-                memory.first = n;
-                memory.last = from_then_on ? LONG_MAX : n;
-                memory.armed = true;
+                memory.fail_at = (uint64_t)n;
+                memory.fail_on = from_then_on;
                 fanin_status status = run(&scenarios[i], 1, scenarios[i].old_seed != 0);
-                bool happened = memory.happened;
+                bool happened = memory.ncalls >= (uint64_t)n;
                 end();
                 check_outcome(&scenarios[i], status, "no memory", n);
                 if (happened)
@@ -417,8 +388,8 @@ static void failing_verify(void **state)
             for (int from_then_on = 0; from_then_on < 2; from_then_on++)
                 for (long n = 1;; n++) {
                     fanin_set_io(&bad_io);
-                    fanin_set_allocator(&bad_allocator);
-                    io.calls = memory.blocks = io.open_files = 0;
+                    counting_begin(&memory);
+                    io.calls = io.open_files = 0;
                     io.happened = false;
                     io.fault = faults[kind].fault;
                     io.first = n;
@@ -432,24 +403,21 @@ static void failing_verify(void **state)
                     if ((faults[kind].is_harmless || !happened) && status != FANIN_OK)
                         fail_msg("%s, %s, call %ld: %s", verified[i]->name, faults[kind].name, n, error.message);
                     assert_int_equal(io.open_files, 0);
-                    assert_int_equal(memory.blocks, 0);
+                    assert_int_equal(memory.nblocks, 0);
                     total++;
                     if (!happened)
                         break;
                 }
         for (int from_then_on = 0; from_then_on < 2; from_then_on++)
             for (long n = 1;; n++) {
-                fanin_set_allocator(&bad_allocator);
-                memory.calls = memory.blocks = 0;
-                memory.happened = false;
-                memory.first = n;
-                memory.last = from_then_on ? LONG_MAX : n;
-                memory.armed = true;
+                counting_begin(&memory);
+                memory.fail_at = (uint64_t)n;
+                memory.fail_on = from_then_on;
                 fanin_status status = verify(verified[i]);
-                bool happened = memory.happened;
+                bool happened = memory.ncalls >= (uint64_t)n;
                 end();
                 assert_int_equal(status, happened ? FANIN_ERROR_MEMORY : FANIN_OK);
-                assert_int_equal(memory.blocks, 0);
+                assert_int_equal(memory.nblocks, 0);
                 total++;
                 if (!happened)
                     break;

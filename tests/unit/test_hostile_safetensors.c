@@ -4,8 +4,9 @@
  * warning. Files too large to commit, and things that are no files, are made here.
  */
 #define _XOPEN_SOURCE 700
-#include "test.h"
+#include "counting_allocator.h"
 #include "scratch.h"
+#include "test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,46 +16,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/io.h"
-#include "base/memory.h"
 #include "fanin/checkpoint.h"
 
 static fanin_error error;
 
-/* -- Allocations counted: what a small file may cost, and that nothing is left ----------------------------------- */
-
-static size_t live_blocks, largest_block;
-
-static void *counting_allocate(void *user, size_t nbytes)
-{
-    (void)user;
-    void *memory = malloc(nbytes > 0 ? nbytes : 1);
-    live_blocks += memory != NULL;
-    largest_block = nbytes > largest_block ? nbytes : largest_block;
-    return memory;
-}
-
-static void counting_release(void *user, void *memory)
-{
-    (void)user;
-    live_blocks--;
-    free(memory);
-}
+static counting_allocator memory;
 
 static int count_allocations(void **state)
 {
     (void)state;
-    static const fanin_allocator counting = {counting_allocate, counting_release, NULL};
-    fanin_set_allocator(&counting);
-    live_blocks = largest_block = 0;
+    counting_begin(&memory);
     return 0;
 }
 
 static int expect_no_leak(void **state)
 {
     (void)state;
-    fanin_set_allocator(NULL);
-    return live_blocks == 0 ? 0 : -1;
+    counting_end();
+    return memory.nblocks == 0 ? 0 : -1;
 }
 
 /* -- The committed files ------------------------------------------------------------------------------------------ */
@@ -72,7 +51,7 @@ static const char *replay(const char *path, const char *status_name, const char 
 {
     fanin_checkpoint *checkpoint = NULL;
     fanin_digest digest;
-    largest_block = 0;
+    memory.peak_nbytes = memory.nbytes;
     fanin_status status = fanin_checkpoint_open(path, &checkpoint, &error);
     const char *fault = NULL;
     if (strcmp(fanin_status_name(status), status_name) != 0)
@@ -87,8 +66,8 @@ static const char *replay(const char *path, const char *status_name, const char 
         fault = "no such warning";
     else if (status == FANIN_OK && fanin_checkpoint_digest(checkpoint, &digest, &error) != FANIN_OK)
         fault = "no digest";
-    else if (largest_block > 64 << 20)
-        fault = "a block of more than 64 MiB";
+    else if (memory.peak_nbytes > 64 << 20)
+        fault = "more than 64 MiB of memory";
     for (const char *p = error.message; *p != 0; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             fault = "a message with control characters";
@@ -133,6 +112,36 @@ static void committed_indexes(void **state)
     (void)state;
     char folder[512];
     replay_folder(test_source_path(folder, sizeof folder, "tests/hostile/index"), "", 45);
+}
+
+/* Every allocation fails in its turn, while files are opened that have all there is to read. */
+static void no_memory(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "tests/hostile/safetensors/good-every-dtype.safetensors",
+        "tests/hostile/safetensors/good-only-metadata.safetensors",
+        "tests/hostile/safetensors/good-many-unknown-fields.safetensors",
+        "tests/hostile/index/good-unknown-field",
+    };
+    char path[512];
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        test_source_path(path, sizeof path, paths[i]);
+        for (uint64_t n = 1;; n++) {
+            fanin_checkpoint *checkpoint = NULL;
+            fanin_digest digest;
+            counting_begin(&memory);
+            memory.fail_at = n;
+            fanin_status status = fanin_checkpoint_open(path, &checkpoint, &error);
+            if (status == FANIN_OK)
+                status = fanin_checkpoint_digest(checkpoint, &digest, &error);
+            fanin_checkpoint_close(checkpoint);
+            assert_int_equal(memory.nblocks, 0);
+            assert_int_equal(status, memory.ncalls >= n ? FANIN_ERROR_MEMORY : FANIN_OK);
+            if (memory.ncalls < n)
+                break;
+        }
+    }
 }
 
 /* -- Files made here ---------------------------------------------------------------------------------------------- */
@@ -191,7 +200,7 @@ static void brackets(void **state)
     unlink("brackets.safetensors");
 }
 
-/* A megabyte of numbers must not become a block of more than 64 MiB. */
+/* A megabyte of numbers must not become more than 64 MiB of memory. */
 static void numbers(void **state)
 {
     (void)state;
@@ -204,9 +213,9 @@ static void numbers(void **state)
     memcpy(header, start, sizeof start - 1);
     write_bytes("numbers.safetensors", header, n, n, 8 + n);
     free(header);
-    largest_block = 0;
+    memory.peak_nbytes = memory.nbytes;
     open_fails("numbers.safetensors", FANIN_ERROR_FORMAT, "values");
-    assert_true(largest_block < 64 << 20);
+    assert_true(memory.peak_nbytes < 64 << 20);
     unlink("numbers.safetensors");
 }
 
@@ -335,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COUNTED(committed_safetensors),
         COUNTED(committed_indexes),
+        COUNTED(no_memory),
         COUNTED(header_beyond_the_cap),
         COUNTED(brackets),
         COUNTED(numbers),

@@ -65,6 +65,19 @@ static const char *const specs[] = {
     SPEC("bf16", "{\"name\":\"lstm\",\"lstm\":[400,400]},{\"name\":\"q\",\"shape\":[1000]}",
          "{\"match\":\"lstm.weight*\",\"init\":\"xavier_normal\",\"per_gate\":true},"
          "{\"match\":\"**\",\"init\":\"normal\"}"),
+    /* a random row over a random tensor; a constant between two draws */
+    SPEC("f32",
+         "{\"name\":\"emb\",\"embedding\":[400,30]},{\"name\":\"lstm\",\"lstm\":[20,20]},{\"name\":\"q\",\"shape\":["
+         "100]}",
+         "{\"match\":\"emb.*\",\"row\":7,\"init\":\"uniform\"},{\"match\":\"emb.*\",\"init\":\"normal\"},"
+         "{\"match\":\"lstm.bias*\",\"only\":\"f\",\"init\":\"ones\"},"
+         "{\"match\":\"lstm.bias*\",\"init\":\"uniform\",\"per_gate\":true},{\"match\":\"**\",\"init\":\"normal\"}"),
+    /* a dead draw whose rounds every later position depends on */
+    SPEC("f64",
+         "{\"name\":\"a\",\"shape\":[3]},{\"name\":\"t\",\"shape\":[1,21]},{\"name\":\"s\",\"shape\":[1,5]},"
+         "{\"name\":\"q\",\"shape\":[100]}",
+         "{\"match\":\"{t,s}\",\"row\":0,\"init\":\"ones\"},{\"match\":\"{t,s}\",\"init\":\"trunc_normal\"},"
+         "{\"match\":\"**\",\"init\":\"normal\"}"),
     /* what is not drawn, and types that are not whole bytes */
     SPEC("f32",
          "{\"name\":\"a\",\"shape\":[600000],\"dtype\":\"f4\"},{\"name\":\"b\",\"shape\":[64],\"dtype\":\"f6_e2m3\"},"
@@ -198,6 +211,66 @@ static void every_way_is_equal_in_older_profiles(void **state)
         for (size_t i = 0; i < 8; i += 2) /* normals of f32 and bf16, uniforms of both */
             if (fanin_profile_at(p) != FANIN_PROFILE_TORCH)
                 check_every_way(specs[i], fanin_profile_at(p), 7);
+}
+
+/* Copies draw nothing: the stream goes on behind the op they repeat. */
+static void copies(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"format\":\"fanin-plan\",\"version\":[1,0],\"profile\":\"torch-2.13\","
+        "\"streams\":[{\"id\":0,\"kind\":\"mt19937\",\"seed\":\"user\"}],"
+        "\"storages\":[{\"id\":0,\"dtype\":\"f32\",\"n\":17},{\"id\":1,\"dtype\":\"f32\",\"n\":17},"
+        "{\"id\":2,\"dtype\":\"f32\",\"n\":40}],"
+        "\"tensors\":[{\"name\":\"t\",\"s\":0,\"shape\":[17]},{\"name\":\"copy\",\"s\":1,\"shape\":[17]},"
+        "{\"name\":\"next\",\"s\":2,\"shape\":[40]}],"
+        "\"ops\":[{\"op\":\"normal\",\"s\":0,\"n\":17,\"at\":0,\"words\":33,"
+        "\"mean\":0,\"std\":1,\"explain\":{}},"
+        "{\"op\":\"normal\",\"s\":1,\"n\":17,\"at\":0,\"words\":33,"
+        "\"mean\":0,\"std\":1,\"explain\":{}},"
+        "{\"op\":\"uniform\",\"s\":2,\"n\":40,\"at\":33,\"words\":40,\"from\":0,\"to\":1,\"explain\":{}}],\"words\":"
+        "73}";
+    fanin_plan *plan;
+    assert_ok(fanin_plan_parse(text, sizeof text - 1, "plan", &plan, &error), error);
+    const fanin_run_options options = test_options(11);
+    float original[17], expected[40], t[17], copy[17], next[40];
+    fanin_generator generator = fanin_generator_torch(11);
+    fanin_tensor tensor = fanin_tensor_1d(original, FANIN_F32, 17);
+    assert_ok(fanin_normal(&tensor, 0, 1, &generator, &error), error);
+    tensor = fanin_tensor_1d(expected, FANIN_F32, 40);
+    assert_ok(fanin_uniform(&tensor, 0, 1, &generator, &error), error);
+    void *const data[] = {t, copy, next};
+    assert_ok(fanin_run_memory(plan, &options, data, &error), error);
+    assert_memory_equal(t, original, sizeof t);
+    assert_memory_equal(copy, original, sizeof copy);
+    assert_memory_equal(next, expected, sizeof next);
+    for (size_t i = 3; i-- > 0;) {
+        memset(data[i], 0, sizeof t);
+        assert_ok(fanin_run_tensor(plan, &options, i, data[i], &error), error);
+    }
+    assert_memory_equal(t, original, sizeof t);
+    assert_memory_equal(copy, original, sizeof copy);
+    assert_memory_equal(next, expected, sizeof next);
+    fanin_plan_free(plan);
+}
+
+/* The digest as checkpoint.h words it; computed with another SHA-256. */
+static void digest_as_documented(void **state)
+{
+    (void)state;
+    fanin_plan *plan = test_plan(SPEC("u8",
+                                      "{\"name\":\"b\",\"shape\":[2,3]},{\"name\":\"B\",\"shape\":[]},"
+                                      "{\"name\":\"a\",\"shape\":[0],\"dtype\":\"bf16\"},"
+                                      "{\"name\":\"tied\",\"tie\":\"b\"}",
+                                      "{\"match\":\"**\",\"init\":\"ones\"}"),
+                                 0);
+    const fanin_run_options options = test_options(0);
+    fanin_digest digest;
+    char hex[65];
+    assert_ok(fanin_run_digest(plan, &options, &digest, &error), error);
+    fanin_digest_hex(&digest, hex);
+    assert_string_equal(hex, "54ff3c82a3280f3d1b74ef8f99d987331fe478d29f7b8ba656fcedf5115511b7");
+    fanin_plan_free(plan);
 }
 
 /* -- Shards ----------------------------------------------------------------------------------------------------------
@@ -717,8 +790,27 @@ static void output_is_input(void **state)
     unlink("same.safetensors");
 }
 
-/* -- Progress
- * ----------------------------------------------------------------------------------------------------------- */
+/* Two checkpoints in one folder: the single file goes first, as transformers has it, and the reader says so. */
+static void both_kinds_in_a_folder(void **state)
+{
+    (void)state;
+    fanin_plan *plan = test_plan(small_spec, 0);
+    const fanin_run_options options = test_options(1);
+    const fanin_write_options write = {.size = sizeof write, .path = "folder", .max_shard_nbytes = 1000};
+    assert_ok(fanin_run_checkpoint(plan, &options, &write, NULL, &error), error);
+    write_checkpoint(plan, "folder/model.safetensors", 2);
+    fanin_checkpoint *checkpoint;
+    assert_ok(fanin_checkpoint_open("folder", &checkpoint, &error), error);
+    assert_int_equal(fanin_checkpoint_file_count(checkpoint), 1);
+    assert_string_equal(fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_SEED), "2");
+    assert_int_equal(fanin_checkpoint_warning_count(checkpoint), 1);
+    assert_non_null(strstr(fanin_checkpoint_warning_at(checkpoint, 0), "the index of shards beside it is ignored"));
+    fanin_checkpoint_close(checkpoint);
+    remove_folder("folder");
+    fanin_plan_free(plan);
+}
+
+/* -- Progress ------------------------------------------------------------------------------------------------------ */
 
 typedef struct progress {
     uint64_t last, total, largest_step;
@@ -768,6 +860,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_is_equal),
         cmocka_unit_test(every_way_is_equal_in_older_profiles),
+        cmocka_unit_test(copies),
+        cmocka_unit_test(digest_as_documented),
+        cmocka_unit_test(both_kinds_in_a_folder),
         cmocka_unit_test(split),
         cmocka_unit_test(differing_bytes),
         cmocka_unit_test(differing_tensors),
