@@ -668,14 +668,16 @@ static fanin_status add_mixed(struct builder *b, const fanin_model_layer *layer)
 
 static fanin_status add_layer(struct builder *b, const fanin_model_layer *layer)
 {
-    size_t ndefault = 0, nparameters = 0;
+    size_t ndefault = 0;
+    bool all = true; /* parameters; a buffer that a rule fills leaves the constructor what it is */
     for (size_t i = layer->first; i < layer->first + layer->count; i++) {
-        nparameters += !b->model->entries[i].is_buffer;
-        ndefault += !b->model->entries[i].is_buffer && is_default(b, i);
+        ndefault += is_default(b, i);
+        all = all && (b->model->entries[i].is_buffer || is_default(b, i));
     }
-    if (ndefault < nparameters)
+    if (!all && ndefault > 0)
         return add_mixed(b, layer);
-    FANIN_TRY(add_constructor(b, layer, true));
+    if (all)
+        FANIN_TRY(add_constructor(b, layer, true));
     for (size_t i = layer->first; i < layer->first + layer->count; i++)
         FANIN_TRY(add_rules(b, i));
     return FANIN_OK;
