@@ -88,6 +88,12 @@ static bool draws(const fanin_plan_op *op)
     return op->fill.kind != FANIN_FILL_CONSTANT;
 }
 
+/* One normal that begins with the cached one takes nothing from the stream, but it is the stream that says which. */
+static bool uses_stream(const fanin_plan_op *op)
+{
+    return op->ndraws > 0 || op->cached_at != FANIN_NO_POSITION;
+}
+
 static uint64_t op_begin(const fanin_plan_op *op)
 {
     return (uint64_t)op->offset;
@@ -223,10 +229,10 @@ static fanin_status fill_whole(const making *m, uint8_t *memory)
         FANIN_TRY(byte_offset(m, op_begin(op), &offset));
         fanin_tensor view = op->view;
         view.data = memory + offset;
-        if (op->ndraws > 0)
+        if (uses_stream(op))
             FANIN_TRY(fanin_cursor_seek(&m->maker->cursor, op, m->error));
         FANIN_TRY(run_fill(m, op, &view));
-        if (op->ndraws > 0)
+        if (uses_stream(op))
             fanin_cursor_passed(&m->maker->cursor, op);
     }
     return FANIN_OK;

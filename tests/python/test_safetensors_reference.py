@@ -145,13 +145,14 @@ def main():
     for needed in (program, library):
         if not os.path.exists(needed):
             return skip("%s is not there" % needed)
-    if "address" in os.environ.get("FANIN_SANITIZE", ""):
-        return skip("the address sanitizer cannot be loaded into an interpreter")
     print("safetensors %s, torch %s" % (safetensors.__version__, torch.__version__))
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([program, "--write", folder], check=True)
         faults = compare_writer(torch, safetensors.torch.save, pathlib.Path(folder))
-        faults += compare_npy(numpy, ctypes.CDLL(os.path.abspath(library)), pathlib.Path(folder))
+        if os.environ.get("FANIN_SANITIZE"):
+            print(".npy files are not compared: a sanitizer cannot be loaded into a running interpreter")
+        else:
+            faults += compare_npy(numpy, ctypes.CDLL(os.path.abspath(library)), pathlib.Path(folder))
     faults += compare_reader(safetensors)
     return 1 if faults else 0
 

@@ -261,7 +261,7 @@ static void million_tensors(void **state)
     double begin = seconds();
     assert_ok(fanin_checkpoint_open("million.safetensors", &checkpoint, &error), error);
     print_message("%zu bytes of header in %.2f s\n", used, seconds() - begin);
-    assert_true(seconds() - begin < 30);
+    assert_true(seconds() - begin < (getenv("FANIN_SANITIZE") != NULL ? 300 : 30));
     assert_int_equal(fanin_checkpoint_tensor_count(checkpoint), N);
     for (int i = 0; i < N; i += 997) {
         char name[16];

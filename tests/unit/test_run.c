@@ -78,6 +78,13 @@ static const char *const specs[] = {
          "{\"name\":\"q\",\"shape\":[100]}",
          "{\"match\":\"{t,s}\",\"row\":0,\"init\":\"ones\"},{\"match\":\"{t,s}\",\"init\":\"trunc_normal\"},"
          "{\"match\":\"**\",\"init\":\"normal\"}"),
+    /* single numbers that begin with a kept normal, of all paths, and draw nothing themselves */
+    SPEC("f32",
+         "{\"name\":\"a\",\"shape\":[3]},{\"name\":\"b\",\"shape\":[1]},{\"name\":\"c\",\"shape\":[5]},"
+         "{\"name\":\"t\",\"shape\":[1]},{\"name\":\"d\",\"shape\":[1]},{\"name\":\"e\",\"shape\":[2,1]},"
+         "{\"name\":\"f\",\"shape\":[1,1]},{\"name\":\"q\",\"shape\":[100]}",
+         "{\"match\":\"t\",\"init\":\"trunc_normal\"},{\"match\":\"e\",\"row\":1,\"init\":\"uniform\"},"
+         "{\"match\":\"f\",\"init\":\"orthogonal\"},{\"match\":\"**\",\"init\":\"normal\"}"),
     /* what is not drawn, and types that are not whole bytes */
     SPEC("f32",
          "{\"name\":\"a\",\"shape\":[600000],\"dtype\":\"f4\"},{\"name\":\"b\",\"shape\":[64],\"dtype\":\"f6_e2m3\"},"
