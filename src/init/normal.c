@@ -30,23 +30,28 @@ static bool is_16bit(fanin_dtype dtype)
     return dtype == FANIN_BF16 || dtype == FANIN_F16;
 }
 
-static void block(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, size_t first, const uint32_t *raw,
-                  size_t nblocks, double mean, double std)
+void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, const uint32_t *raw,
+                       size_t nblocks, double mean, double std)
 {
     switch (dtype) {
     case FANIN_F64:
-        kernel->normal_f64((double *)out + first, raw, nblocks, mean, std);
+        kernel->normal_f64(out, raw, nblocks, mean, std);
         break;
     case FANIN_F32:
-        kernel->normal_f32((float *)out + first, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_f32(out, raw, nblocks, (float)mean, (float)std);
         break;
     case FANIN_BF16:
-        kernel->normal_bf16((uint16_t *)out + first, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_bf16(out, raw, nblocks, (float)mean, (float)std);
         break;
     default:
-        kernel->normal_f16((uint16_t *)out + first, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_f16(out, raw, nblocks, (float)mean, (float)std);
         break;
     }
+}
+
+bool fanin_normal_is_legacy(fanin_dtype dtype, fanin_profile profile)
+{
+    return is_16bit(dtype) && fanin_profile_base(profile) < FANIN_PROFILE_TORCH_2_13;
 }
 
 /*
@@ -55,7 +60,7 @@ static void block(fanin_dtype dtype, const struct fanin_kernel *kernel, void *ou
  */
 void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, double std, fanin_generator *generator)
 {
-    if (is_16bit(dtype) && fanin_profile_base(generator->profile) < FANIN_PROFILE_TORCH_2_13) {
+    if (fanin_normal_is_legacy(dtype, generator->profile)) {
         fanin_normal_legacy(dtype, out, n, mean, std, generator);
         return;
     }
@@ -63,10 +68,11 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
     const uint32_t *raw;
     const size_t words = dtype == FANIN_F64 ? 2 : 1, group = words * FANIN_NORMAL_BLOCK;
     const size_t rest = (size_t)n % FANIN_NORMAL_BLOCK, whole = (size_t)n - rest;
+    const size_t item = fanin_dtype_nbits(dtype) / 8;
     fanin_stream_begin(&stream, generator);
     for (size_t done = 0; done < whole;) {
         size_t taken = fanin_stream_take(&stream, (whole - done) * words, group, &raw);
-        block(dtype, stream.kernel, out, done, raw, taken / group, mean, std);
+        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std);
         done += taken / words;
     }
     if (rest > 0) {
@@ -74,7 +80,8 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
             for (size_t thrown = 0; thrown < rest * words;)
                 thrown += fanin_stream_take(&stream, rest * words - thrown, 1, &raw);
         fanin_stream_take(&stream, group, group, &raw);
-        block(dtype, stream.kernel, out, (size_t)n - FANIN_NORMAL_BLOCK, raw, 1, mean, std);
+        fanin_normal_make(dtype, stream.kernel, (char *)out + ((size_t)n - FANIN_NORMAL_BLOCK) * item, raw, 1, mean,
+                          std);
     }
     fanin_stream_end(&stream);
 }

@@ -404,6 +404,51 @@ static void scale(double *values, size_t n, double std, double mean)
         values[i] = madd(values[i], std, mean);
 }
 
+/* ---- truncation ---- */
+
+#define DEFINE_TRUNCATION(mark, replace, type, v, lanes, low, high)                                                    \
+    static bool mark(uint64_t *pending, const void *values, size_t nblocks, const struct fanin_bounds *b)              \
+    {                                                                                                                  \
+        const struct v##_bounds bounds = v##_bounds_set(b->low, b->high, b->infinity);                                 \
+        const type *p = values;                                                                                        \
+        uint64_t all = 0;                                                                                              \
+        for (size_t i = 0; i < nblocks; i += 64) {                                                                     \
+            const size_t n = nblocks - i < 64 ? nblocks - i : 64;                                                      \
+            uint64_t word = 0;                                                                                         \
+            for (size_t j = 0; j < n; j++, p += FANIN_NORMAL_BLOCK) {                                                  \
+                bool any = false;                                                                                      \
+                for (size_t k = 0; k < FANIN_NORMAL_BLOCK; k += lanes)                                                 \
+                    any |= v##_any(v##_outside(v##_load(p + k), &bounds));                                             \
+                word |= (uint64_t)any << j;                                                                            \
+            }                                                                                                          \
+            pending[i / 64] = word;                                                                                    \
+            all |= word;                                                                                               \
+        }                                                                                                              \
+        return all != 0;                                                                                               \
+    }                                                                                                                  \
+    static size_t replace(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *b)   \
+    {                                                                                                                  \
+        const struct v##_bounds bounds = v##_bounds_set(b->low, b->high, b->infinity);                                 \
+        const type *from = fresh;                                                                                      \
+        size_t left = 0;                                                                                               \
+        for (size_t i = 0; i < nblocks; i++, from += FANIN_NORMAL_BLOCK) {                                             \
+            type *to = (type *)values + at[i] * FANIN_NORMAL_BLOCK;                                                    \
+            bool any = false;                                                                                          \
+            for (size_t k = 0; k < FANIN_NORMAL_BLOCK; k += lanes) {                                                   \
+                v old = v##_load(to + k);                                                                              \
+                v chosen = v##_select(v##_outside(old, &bounds), v##_load(from + k), old);                             \
+                v##_store(to + k, chosen);                                                                             \
+                any |= v##_any(v##_outside(chosen, &bounds));                                                          \
+            }                                                                                                          \
+            at[left] = at[i];                                                                                          \
+            left += any;                                                                                               \
+        }                                                                                                              \
+        return left;                                                                                                   \
+    }
+DEFINE_TRUNCATION(mark_f32, replace_f32, float, vf, W, f32_low, f32_high)
+DEFINE_TRUNCATION(mark_f64, replace_f64, double, vd, D, f64_low, f64_high)
+DEFINE_TRUNCATION(mark_16bit, replace_16bit, uint16_t, vs, S, key_low, key_high)
+
 #include "kernel/strips.inc.h"
 
 const struct fanin_kernel KERNEL_TABLE = {
@@ -422,6 +467,9 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_f64 = normal_f64,
     .normal_pairs = normal_pairs,
     .scale = scale,
+    .truncation_f32 = {mark_f32, replace_f32},
+    .truncation_f64 = {mark_f64, replace_f64},
+    .truncation_16bit = {mark_16bit, replace_16bit},
     .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32, orthogonalize_narrow_f32},
     .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64, orthogonalize_narrow_f64},
 };

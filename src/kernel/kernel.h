@@ -63,6 +63,26 @@ struct fanin_householder {
     void (*orthogonalize_narrow)(void *columns, size_t height, size_t ncols);
 };
 
+/*
+ * Bounds of a truncation, each type in its own terms; NaN is not outside. 16-bit values compare as keys, which lie in
+ * the order of the values: bits ^ (bits >> 15 & 0x7fff) as signed integers. A bound of 0 stands for both zeros.
+ */
+struct fanin_bounds {
+    double f64_low, f64_high;
+    float f32_low, f32_high;
+    int16_t key_low, key_high;
+    uint16_t infinity; /* 16 bits of the type */
+};
+
+/* Blocks of 16 elements, one after the other in `values`; void is one of the types. */
+struct fanin_truncation {
+    /* bit i of pending: block i has an element outside; whole words are written. Returns whether there is one. */
+    bool (*mark)(uint64_t *pending, const void *values, size_t nblocks, const struct fanin_bounds *bounds);
+    /* in block at[i] what is outside takes the value of block i of `fresh`; at becomes those of them that still have an
+       element outside. Returns how many. */
+    size_t (*replace)(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *bounds);
+};
+
 struct fanin_kernel {
     const char *name;
     /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
@@ -84,6 +104,7 @@ struct fanin_kernel {
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);
     /* values[i] = values[i] * std + mean */
     void (*scale)(double *values, size_t n, double std, double mean);
+    struct fanin_truncation truncation_f32, truncation_f64, truncation_16bit;
     struct fanin_householder householder_f32, householder_f64;
 };
 

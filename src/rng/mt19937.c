@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "kernel/convert.h"
 #include "rng/mt19937.h"
+#include "rng/stream.h"
 
 enum { N = FANIN_MT19937_NWORDS, M = 397 };
 
@@ -72,19 +73,19 @@ void fanin_generator_skip(fanin_generator *generator, uint64_t ndraws)
         generator->next += (uint32_t)ndraws;
         return;
     }
+    if (ndraws < FANIN_JUMP_PAYS) {
+        fanin_stream stream;
+        fanin_stream_begin(&stream, generator);
+        fanin_stream_skip(&stream, ndraws);
+        fanin_stream_end(&stream);
+        return;
+    }
     uint64_t rest = ndraws - have; /* >= 1 */
     uint64_t blocks = (rest - 1) / N + 1;
     uint32_t used = (uint32_t)((rest - 1) % N) + 1;
-    /* A jump costs about 600 refills; below that stepping is faster. */
-    if (blocks < 600) {
-        for (uint64_t i = 0; i < blocks; i++)
-            fanin_mt19937_refill(generator->words);
-    } else {
-        /* The window's first word has 31 bits that the jump cannot know; one step more makes all bits those of torch.
-         */
-        fanin_mt19937_jump(generator->words, (blocks - 1) * N);
-        fanin_mt19937_refill(generator->words);
-    }
+    /* The window's first word has 31 bits that the jump cannot know; one step more makes all bits those of torch. */
+    fanin_mt19937_jump(generator->words, (blocks - 1) * N);
+    fanin_mt19937_refill(generator->words);
     generator->next = used;
     generator->left = N + 1 - (int32_t)used;
 }

@@ -56,3 +56,16 @@ size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const 
     stream->touched = true;
     return n;
 }
+
+void fanin_stream_skip(fanin_stream *stream, uint64_t n)
+{
+    if (n >= FANIN_JUMP_PAYS) {
+        fanin_stream_end(stream);
+        fanin_generator_skip(stream->generator, n);
+        fanin_stream_begin(stream, stream->generator);
+        return;
+    }
+    const uint32_t *raw;
+    while (n > 0)
+        n -= fanin_stream_take(stream, (size_t)n, 1, &raw);
+}

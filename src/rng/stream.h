@@ -10,6 +10,9 @@
 /* Blocks of 624 words made at a time: with the kept block 15 KB, beside the output inside a first-level cache. */
 enum { FANIN_STREAM_BLOCKS = 5 };
 
+/* Words from which on a jump, about 0.3 ms, is faster than making them, which vectors do at 7 to 15 G/s. */
+enum { FANIN_JUMP_PAYS = 1 << 21 };
+
 /* Between begin and end the generator's draws are here; use nothing else on it. */
 typedef struct fanin_stream {
     const struct fanin_kernel *kernel;
@@ -29,5 +32,8 @@ void fanin_stream_end(fanin_stream *stream);
  * 32 that divides want).
  */
 size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const uint32_t **raw);
+
+/* Leaves out n words: by making them, or by a jump where that is faster. */
+void fanin_stream_skip(fanin_stream *stream, uint64_t n);
 
 #endif

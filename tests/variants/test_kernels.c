@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "fanin/version.h"
+#include "kernel/convert.h"
 #include "kernel/kernel.h"
 
 enum { MAX_N = 700, MAX_WORDS = 2 * 16 * 48 };
@@ -312,6 +313,73 @@ static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_
 DEFINE_COMPARE_HOUSEHOLDER(f32, float)
 DEFINE_COMPARE_HOUSEHOLDER(f64, double)
 
+/* Values of a type on, beside and far from the bounds, with infinities, NaN and both zeros. */
+#define DEFINE_COMPARE_TRUNCATION(name, type, slot, as_type, nan)                                                      \
+    static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
+    {                                                                                                                  \
+        enum { BLOCKS = 150, N = BLOCKS * FANIN_NORMAL_BLOCK };                                                        \
+        static const double edges[] = {2, -2, 0.0, -0.0, 3, -3, 1.5, -1.5, INFINITY, -INFINITY};                       \
+        static const double low[] = {-2, 0.0, -0.0, -INFINITY, -2, -3}, high[] = {2, 3, 2, INFINITY, -0.0, 0.0};       \
+        for (size_t p = 0; p < sizeof low / sizeof *low; p++)                                                          \
+            for (size_t n = 0; n <= BLOCKS; n += n < 4 ? 1 : 73) {                                                     \
+                struct fanin_bounds bounds = {low[p], high[p], (float)low[p], (float)high[p], 0, 0, 0x7f80};           \
+                const uint16_t l = fanin_bf16_from_f32((float)low[p]), h = fanin_bf16_from_f32((float)high[p]);        \
+                bounds.key_low = (int16_t)(l << 1 == 0x10000 || l == 0 ? -1 : l >> 15 ? l ^ 0x7fff : l);               \
+                bounds.key_high = (int16_t)(h << 1 == 0x10000 || h == 0 ? 0 : h >> 15 ? h ^ 0x7fff : h);               \
+                type *a = guarded(n * FANIN_NORMAL_BLOCK * sizeof *a),                                                 \
+                     *b = guarded(n * FANIN_NORMAL_BLOCK * sizeof *b);                                                 \
+                type fresh[N];                                                                                         \
+                uint32_t word[2 * N];                                                                                  \
+                uint64_t marks[2][(BLOCKS + 63) / 64] = {{0}};                                                         \
+                size_t at[2][BLOCKS], count = 0;                                                                       \
+                random_words(word, 2 * N, 9 + p);                                                                      \
+                for (size_t i = 0; i < N; i++)                                                                         \
+                    fresh[i] = word[i] % 16 == 0 ? nan : as_type((float)edges[word[i] / 16 % 10]);                     \
+                for (size_t i = 0; i < n * FANIN_NORMAL_BLOCK; i++) {                                                  \
+                    const uint32_t w = word[N + i];                                                                    \
+                    a[i] = w % 16 != 0  ? as_type((float)(w % 3))                                                      \
+                           : w % 5 == 0 ? nan                                                                          \
+                                        : as_type((float)edges[w / 16 % 10]);                                          \
+                }                                                                                                      \
+                memcpy(b, a, n *FANIN_NORMAL_BLOCK * sizeof *a);                                                       \
+                assert_int_equal(scalar->slot.mark(marks[0], a, n, &bounds),                                           \
+                                 other->slot.mark(marks[1], a, n, &bounds));                                           \
+                assert_memory_equal(marks[0], marks[1], sizeof marks[0]);                                              \
+                for (size_t i = 0; i < n; i++) {                                                                       \
+                    bool expected = false;                                                                             \
+                    for (size_t k = i * FANIN_NORMAL_BLOCK; k < (i + 1) * FANIN_NORMAL_BLOCK; k++)                     \
+                        expected |= value_of_##type(a[k]) < low[p] || value_of_##type(a[k]) > high[p];                 \
+                    assert_int_equal(marks[0][i / 64] >> (i % 64) & 1, expected);                                      \
+                    if (expected) {                                                                                    \
+                        at[0][count] = i;                                                                              \
+                        at[1][count++] = i;                                                                            \
+                    }                                                                                                  \
+                }                                                                                                      \
+                size_t left = scalar->slot.replace(a, fresh, at[0], count, &bounds);                                   \
+                assert_int_equal(other->slot.replace(b, fresh, at[1], count, &bounds), left);                          \
+                assert_memory_equal(at[0], at[1], left * sizeof *at[0]);                                               \
+                assert_memory_equal(a, b, n *FANIN_NORMAL_BLOCK * sizeof *a);                                          \
+                release(a, n *FANIN_NORMAL_BLOCK * sizeof *a);                                                         \
+                release(b, n *FANIN_NORMAL_BLOCK * sizeof *b);                                                         \
+            }                                                                                                          \
+    }
+#define AS_IS(x) (x)
+static double value_of_float(float x)
+{
+    return x;
+}
+static double value_of_double(double x)
+{
+    return x;
+}
+static double value_of_uint16_t(uint16_t x)
+{
+    return fanin_f32_from_bf16(x);
+}
+DEFINE_COMPARE_TRUNCATION(compare_truncation_f32, float, truncation_f32, AS_IS, NAN)
+DEFINE_COMPARE_TRUNCATION(compare_truncation_f64, double, truncation_f64, AS_IS, NAN)
+DEFINE_COMPARE_TRUNCATION(compare_truncation_16bit, uint16_t, truncation_16bit, fanin_bf16_from_f32, 0xffc1)
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -331,6 +399,9 @@ TEST(normal_bf16)
 TEST(normal_f16)
 TEST(normal_f64)
 TEST(pairs)
+TEST(truncation_f32)
+TEST(truncation_f64)
+TEST(truncation_16bit)
 TEST(householder_f32)
 TEST(householder_f64)
 TEST(narrow_f32)
@@ -352,6 +423,9 @@ int main(void)
         cmocka_unit_test(test_normal_f16),
         cmocka_unit_test(test_normal_f64),
         cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_truncation_f32),
+        cmocka_unit_test(test_truncation_f64),
+        cmocka_unit_test(test_truncation_16bit),
         cmocka_unit_test(test_householder_f32),
         cmocka_unit_test(test_householder_f64),
         cmocka_unit_test(test_narrow_f32),

@@ -4,6 +4,7 @@
  */
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -115,3 +116,52 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
 static inline vd vd_load(const double *p) { return _mm256_loadu_pd(p); }
+
+/* Truncation: a block is one vector of 16-bit lanes. */
+#define S 16
+typedef __m256i vs;
+typedef __m256i vs_mask;
+struct vf_bounds {
+    vf low, high;
+};
+struct vd_bounds {
+    vd low, high;
+};
+struct vs_bounds {
+    vs low, high, infinity;
+};
+static inline struct vf_bounds vf_bounds_set(float low, float high, uint16_t infinity)
+{
+    (void)infinity;
+    return (struct vf_bounds){vf_set1(low), vf_set1(high)};
+}
+static inline struct vd_bounds vd_bounds_set(double low, double high, uint16_t infinity)
+{
+    (void)infinity;
+    return (struct vd_bounds){vd_set1(low), vd_set1(high)};
+}
+static inline struct vs_bounds vs_bounds_set(int16_t low, int16_t high, uint16_t infinity)
+{
+    return (struct vs_bounds){_mm256_set1_epi16(low), _mm256_set1_epi16(high), _mm256_set1_epi16((int16_t)infinity)};
+}
+static inline vs vs_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline void vs_store(uint16_t *p, vs a) { _mm256_storeu_si256((__m256i *)p, a); }
+static inline vs vs_select(vs_mask m, vs a, vs b) { return _mm256_blendv_epi8(b, a, m); }
+static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
+{
+    const vs magnitude = _mm256_and_si256(a, _mm256_set1_epi16(0x7fff));
+    const vs key = _mm256_xor_si256(a, _mm256_srli_epi16(_mm256_srai_epi16(a, 15), 1));
+    const vs_mask outside = _mm256_or_si256(_mm256_cmpgt_epi16(b->low, key), _mm256_cmpgt_epi16(key, b->high));
+    return _mm256_andnot_si256(_mm256_cmpgt_epi16(magnitude, b->infinity), outside);
+}
+static inline bool vs_any(vs_mask m) { return !_mm256_testz_si256(m, m); }
+static inline vf_mask vf_outside(vf a, const struct vf_bounds *b)
+{
+    return _mm256_or_ps(_mm256_cmp_ps(a, b->low, _CMP_LT_OQ), _mm256_cmp_ps(a, b->high, _CMP_GT_OQ));
+}
+static inline vd_mask vd_outside(vd a, const struct vd_bounds *b)
+{
+    return _mm256_or_pd(_mm256_cmp_pd(a, b->low, _CMP_LT_OQ), _mm256_cmp_pd(a, b->high, _CMP_GT_OQ));
+}
+static inline bool vf_any(vf_mask m) { return _mm256_movemask_ps(m) != 0; }
+static inline bool vd_any(vd_mask m) { return _mm256_movemask_pd(m) != 0; }

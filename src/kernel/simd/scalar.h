@@ -97,3 +97,47 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 static inline vf vf_load(const float *p) { return *p; }
 static inline void vf_store(float *p, vf a) { *p = a; }
 static inline vd vd_load(const double *p) { return *p; }
+
+/*
+ * Truncation: which lanes lie outside two bounds, NaN never; S lanes of 16 bits (vs), whose bounds are keys (kernel.h).
+ */
+#define S 1
+typedef uint16_t vs;
+typedef bool vs_mask;
+struct vf_bounds {
+    vf low, high;
+};
+struct vd_bounds {
+    vd low, high;
+};
+struct vs_bounds {
+    int16_t low, high;
+    uint16_t infinity;
+};
+static inline struct vf_bounds vf_bounds_set(float low, float high, uint16_t infinity)
+{
+    (void)infinity;
+    return (struct vf_bounds){low, high};
+}
+static inline struct vd_bounds vd_bounds_set(double low, double high, uint16_t infinity)
+{
+    (void)infinity;
+    return (struct vd_bounds){low, high};
+}
+static inline struct vs_bounds vs_bounds_set(int16_t low, int16_t high, uint16_t infinity)
+{
+    return (struct vs_bounds){low, high, infinity};
+}
+static inline vs vs_load(const uint16_t *p) { return *p; }
+static inline void vs_store(uint16_t *p, vs a) { *p = a; }
+static inline vs vs_select(vs_mask m, vs a, vs b) { return m ? a : b; }
+static inline vf_mask vf_outside(vf a, const struct vf_bounds *b) { return a < b->low || a > b->high; }
+static inline vd_mask vd_outside(vd a, const struct vd_bounds *b) { return a < b->low || a > b->high; }
+static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
+{
+    const int16_t key = (int16_t)(a >> 15 ? a ^ 0x7fff : a);
+    return (key < b->low || key > b->high) && (a & 0x7fff) <= b->infinity;
+}
+static inline bool vf_any(vf_mask m) { return m; }
+static inline bool vd_any(vd_mask m) { return m; }
+static inline bool vs_any(vs_mask m) { return m; }
