@@ -1,354 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a model and rules to a plan: which rule each tensor gets, the fills that the rules come to, and the order in
- * which they draw.
+ * From a model and its rules to a plan: the fills that they come to, in the order in which they draw.
  */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/text.h"
-#include "model/model_data.h"
-#include "plan/plan_data.h"
-
-/* Names looked at for a suggestion: enough for one, few enough for any model. */
-#define MAX_CANDIDATES 1000
-
-/* A rule at work. */
-struct active {
-    const fanin_rule *rule;
-    bool from_model;
-    fanin_call call;
-    const char *text;     /* the call, for explanations; NULL for torch_default */
-    const char *where;    /* without the folder, which is the machine's */
-    size_t nmatched;      /* tensors */
-    size_t napplied;      /* tensors, or parts of them */
-    const char *tie;      /* a tied name it matches */
-    const char *taken_by; /* the place of a rule that took what it matches */
-    bool taken_by_other;  /* ... and that stands in another list */
-};
-
-struct row_claim {
-    int64_t row;
-    struct active *active;
-    struct row_claim *next;
-};
-
-/* What the rules say of one tensor. */
-struct claims {
-    const char *gates;
-    size_t ngates;
-    struct active *base;    /* the whole of it, or all gates that are left */
-    struct active **gate;   /* of each gate; NULL if there are none */
-    struct row_claim *rows; /* in the order of the rules */
-};
+#include "plan/assignment.h"
 
 struct builder {
     fanin_plan *plan;
     const fanin_model *model;
     fanin_dtype dtype;
-    struct active *active;
-    size_t nactive;
-    struct claims *claims; /* of each entry of the model */
-    fanin_arena scratch;   /* what claims point to */
+    fanin_assignment rules;
     fanin_position position;
     fanin_error *error;
 };
-
-static const char *without_folder(const char *place)
-{
-    const char *slash = strrchr(place, '/');
-    return slash != NULL ? slash + 1 : place;
-}
-
-/* ---- rules ---- */
 
 static fanin_status keep(struct builder *b, const char *text, const char **kept)
 {
     *kept = fanin_arena_text(&b->plan->arena, text, strlen(text));
     return *kept != NULL ? FANIN_OK : fanin_fail_memory(b->error, strlen(text) + 1);
-}
-
-static fanin_status activate(struct builder *b, const fanin_rules *rules, bool from_model, fanin_scope *scope)
-{
-    char text[512];
-    const fanin_scope *closed = NULL;
-    for (size_t i = 0; i < rules->count; i++) {
-        struct active *active = &b->active[b->nactive++];
-        *active = (struct active){.rule = &rules->items[i], .from_model = from_model};
-        FANIN_TRY(keep(b, without_folder(active->rule->where), &active->where));
-        if (active->rule->torch_default)
-            continue;
-        if (closed != active->rule->scope) {
-            closed = active->rule->scope;
-            *scope = *closed;
-            FANIN_TRY(fanin_scope_close(scope, b->model, b->error));
-        }
-        FANIN_TRY(fanin_rule_call(active->rule, scope, &active->call, b->error));
-        fanin_call_format(&active->call, text, sizeof text);
-        FANIN_TRY(keep(b, text, &active->text));
-    }
-    return FANIN_OK;
-}
-
-static fanin_status activate_all(struct builder *b, const fanin_recipe *recipe)
-{
-    size_t count = b->model->rules.count + (recipe != NULL ? recipe->rules.count : 0);
-    b->active = fanin_allocate_zeroed(count, sizeof *b->active);
-    fanin_scope *scope = fanin_allocate_zeroed(1, sizeof *scope);
-    fanin_status status = b->active == NULL || scope == NULL
-                              ? fanin_fail_memory(b->error, (uint64_t)count * sizeof *b->active + sizeof *scope)
-                              : FANIN_OK;
-    if (status == FANIN_OK && recipe != NULL)
-        status = activate(b, &recipe->rules, false, scope);
-    if (status == FANIN_OK)
-        status = activate(b, &b->model->rules, true, scope);
-    fanin_free(scope);
-    return status;
-}
-
-/* ---- which rule for which tensor ---- */
-
-static bool is_claimed(const struct claims *claims)
-{
-    size_t n = 0;
-    while (n < claims->ngates && claims->gate[n] != NULL)
-        n++;
-    return claims->base != NULL || (claims->ngates > 0 && n == claims->ngates);
-}
-
-static fanin_status set_gates(struct builder *b, const char *gates, struct claims *claims)
-{
-    if (claims->gates != NULL)
-        return FANIN_OK;
-    claims->gates = gates;
-    claims->ngates = fanin_gate_count(gates);
-    claims->gate = fanin_arena_allocate(&b->scratch, claims->ngates, sizeof(struct active *));
-    return claims->gate != NULL ? FANIN_OK : fanin_fail_memory(b->error, claims->ngates * sizeof(struct active *));
-}
-
-/* A rule's own names for the blocks of dimension 0. */
-static fanin_status name_gates(struct builder *b, const fanin_rule *rule, const fanin_model_tensor *tensor,
-                               struct claims *claims)
-{
-    if (rule->gates == NULL)
-        return FANIN_OK;
-    size_t n = fanin_gate_count(rule->gates);
-    if (claims->gates != NULL && strcmp(claims->gates, rule->gates) != 0)
-        return fanin_fail(b->error, FANIN_ERROR_FORMAT, "%s: tensor \"%.200s\" has the gates %s already, not %s",
-                          rule->where, tensor->name, claims->gates, rule->gates);
-    if (tensor->ndim < 1 || tensor->shape[0] % (int64_t)n != 0)
-        return fanin_fail(b->error, FANIN_ERROR_FORMAT,
-                          "%s: %zu gates do not divide dimension 0 of tensor \"%.200s\" into equal blocks", rule->where,
-                          n, tensor->name);
-    return set_gates(b, rule->gates, claims);
-}
-
-static fanin_status claim_row(struct builder *b, struct active *active, const fanin_model_tensor *tensor,
-                              struct claims *claims)
-{
-    const fanin_rule *rule = active->rule;
-    int64_t nrows = tensor->ndim > 0 ? tensor->shape[0] : 0;
-    int64_t row = rule->row < 0 ? rule->row + nrows : rule->row;
-    if (row < 0 || row >= nrows)
-        return fanin_fail(b->error, FANIN_ERROR_FORMAT, "%s: tensor \"%.200s\" has no row %lld, only %lld", rule->where,
-                          tensor->name, (long long)rule->row, (long long)nrows);
-    struct row_claim **last = &claims->rows;
-    for (; *last != NULL; last = &(*last)->next) {
-        if ((*last)->row == row) {
-            active->taken_by = (*last)->active->rule->where;
-            return FANIN_OK;
-        }
-    }
-    *last = fanin_arena_allocate(&b->scratch, 1, sizeof **last);
-    if (*last == NULL)
-        return fanin_fail_memory(b->error, sizeof **last);
-    (*last)->row = row;
-    (*last)->active = active;
-    active->napplied++;
-    return FANIN_OK;
-}
-
-/* Takes of the tensor what the rule is for and no earlier rule has. */
-static fanin_status claim(struct builder *b, struct active *active, const fanin_model_tensor *tensor,
-                          struct claims *claims)
-{
-    const fanin_rule *rule = active->rule;
-    if (rule->has_row)
-        return claim_row(b, active, tensor, claims);
-    FANIN_TRY(name_gates(b, rule, tensor, claims));
-    if (rule->only == NULL) {
-        claims->base = active;
-        active->napplied++;
-        return FANIN_OK;
-    }
-    for (size_t i = 0, n = claims->gates != NULL ? fanin_gate_count(rule->only) : 0; i < n; i++) {
-        size_t nbytes;
-        const char *name = fanin_gate_at(rule->only, i, &nbytes);
-        size_t gate = fanin_gate_find(claims->gates, name, nbytes);
-        if (gate == SIZE_MAX)
-            continue;
-        if (claims->gate[gate] != NULL) {
-            active->taken_by = claims->gate[gate]->rule->where;
-            continue;
-        }
-        claims->gate[gate] = active;
-        active->napplied++;
-    }
-    return FANIN_OK;
-}
-
-/* Whether the rule is about this tensor at all: rules for gates are not about tensors without them. */
-static bool is_about(const fanin_rule *rule, const fanin_model_tensor *tensor, const struct claims *claims)
-{
-    const char *gates = rule->gates != NULL ? rule->gates : claims->gates;
-    if (!fanin_rule_matches(rule, tensor))
-        return false;
-    for (size_t i = 0, n = rule->only != NULL && gates != NULL ? fanin_gate_count(rule->only) : 0; i < n; i++) {
-        size_t nbytes;
-        const char *name = fanin_gate_at(rule->only, i, &nbytes);
-        if (fanin_gate_find(gates, name, nbytes) != SIZE_MAX)
-            return true;
-    }
-    return rule->only == NULL;
-}
-
-static fanin_status claim_tensor(struct builder *b, size_t index)
-{
-    const fanin_model_tensor *tensor = &b->model->entries[index].tensor;
-    struct claims *claims = &b->claims[index];
-    if (tensor->tied_to == NULL && tensor->gates != NULL)
-        FANIN_TRY(set_gates(b, tensor->gates, claims));
-    for (size_t i = 0; i < b->nactive; i++) {
-        struct active *active = &b->active[i];
-        bool taken = is_claimed(claims);
-        /* Once a rule was applied nobody asks what else it matches. */
-        if (taken && active->napplied > 0)
-            continue;
-        if (!is_about(active->rule, tensor, claims))
-            continue;
-        if (tensor->tied_to != NULL) {
-            active->tie = tensor->name;
-            continue;
-        }
-        active->nmatched++;
-        if (taken) {
-            const struct active *taker = claims->base != NULL ? claims->base : claims->gate[0];
-            active->taken_by = taker->rule->where;
-            active->taken_by_other = active->taken_by_other || taker->from_model != active->from_model;
-        } else {
-            FANIN_TRY(claim(b, active, tensor, claims));
-        }
-    }
-    return FANIN_OK;
-}
-
-/* ---- what to say when nothing matches ---- */
-
-static fanin_status fail_unmatched(struct builder *b, const fanin_model_tensor *tensor, const struct claims *claims)
-{
-    const struct active *nearest = NULL;
-    size_t least = SIZE_MAX;
-    const char *part = claims->rows != NULL ? "all rows of " : claims->ngates > 0 ? "all gates of " : "";
-    for (size_t i = 0; i < b->nactive; i++) {
-        const fanin_rule *rule = b->active[i].rule;
-        if (rule->pattern == NULL)
-            continue;
-        size_t distance = fanin_pattern_distance(rule->pattern, tensor->name, fanin_pattern_tolerance(rule->pattern));
-        if (distance > 0 && distance < least) {
-            least = distance;
-            nearest = &b->active[i];
-        }
-    }
-    if (b->nactive == 0)
-        return fanin_fail(
-            b->error, FANIN_ERROR_FORMAT,
-            "%s: there are no rules, so tensor \"%.200s\" has none: give a recipe, or \"rules\" in the spec",
-            tensor->where, tensor->name);
-    if (nearest != NULL)
-        return fanin_fail(b->error, FANIN_ERROR_FORMAT,
-                          "%s: no rule matches %stensor \"%.200s\"; the nearest is %s (%s)", tensor->where, part,
-                          tensor->name, nearest->rule->shown, nearest->rule->where);
-    return fanin_fail(b->error, FANIN_ERROR_FORMAT,
-                      "%s: no rule matches %stensor \"%.200s\"; add one, as {\"match\": \"%.200s\", \"init\": ...}",
-                      tensor->where, part, tensor->name, tensor->name);
-}
-
-static fanin_status claim_all(struct builder *b)
-{
-    const fanin_model *model = b->model;
-    b->claims = fanin_allocate_zeroed(model->count, sizeof *b->claims);
-    if (b->claims == NULL)
-        return fanin_fail_memory(b->error, (uint64_t)model->count * sizeof *b->claims);
-    for (size_t i = 0; i < model->count; i++) {
-        const fanin_model_entry *entry = &model->entries[i];
-        FANIN_TRY(claim_tensor(b, i));
-        bool constructed = model->construct && entry->layer != SIZE_MAX;
-        if (entry->tensor.tied_to == NULL && !constructed && !is_claimed(&b->claims[i]))
-            return fail_unmatched(b, &entry->tensor, &b->claims[i]);
-        const struct active *base = b->claims[i].base;
-        if (base != NULL && base->rule->torch_default && entry->layer == SIZE_MAX)
-            return fanin_fail(
-                b->error, FANIN_ERROR_FORMAT,
-                "%s: torch_default is what a layer's constructor does, and tensor \"%.200s\" (%s) is of no "
-                "layer: name an initializer",
-                base->rule->where, entry->tensor.name, entry->tensor.where);
-    }
-    return FANIN_OK;
-}
-
-/* The tensor whose name comes nearest to a rule that matches none. */
-static const char *nearest_name(const struct builder *b, const fanin_rule *rule)
-{
-    const char *name = NULL;
-    size_t limit = rule->pattern != NULL ? fanin_pattern_tolerance(rule->pattern) : 0;
-    for (size_t i = 0; limit > 0 && i < b->model->count && i < MAX_CANDIDATES; i++) {
-        size_t distance = fanin_pattern_distance(rule->pattern, b->model->entries[i].tensor.name, limit);
-        if (distance <= limit) {
-            name = b->model->entries[i].tensor.name;
-            limit = distance - (distance > 0);
-        }
-    }
-    return name;
-}
-
-/* The same for its role. */
-static const char *nearest_role(const struct builder *b, const fanin_rule *rule)
-{
-    const char *near = NULL;
-    for (size_t i = 0; rule->role != NULL && near == NULL && i < b->model->count && i < MAX_CANDIDATES; i++) {
-        const char *role = b->model->entries[i].tensor.role;
-        if (role != NULL && strcmp(role, rule->role) != 0)
-            near = fanin_nearest(rule->role, &role, 1);
-    }
-    return near;
-}
-
-static fanin_status warn_of_unused(struct builder *b, const struct active *active)
-{
-    const fanin_rule *rule = active->rule;
-    const char *where = rule->where, *shown = rule->shown;
-    if (active->nmatched > 0 && active->taken_by_other)
-        return FANIN_OK; /* a recipe is there to go before the model's own rules */
-    if (active->nmatched > 0)
-        return fanin_plan_warn(b->plan, b->error,
-                               "%s: the rule for %s never applies: an earlier rule (%s) takes what it matches.", where,
-                               shown, active->taken_by);
-    if (active->tie != NULL)
-        return fanin_plan_warn(
-            b->plan, b->error,
-            "%s: the rule for %s matches only tied names such as \"%.200s\", which have no values of "
-            "their own.",
-            where, shown, active->tie);
-    const char *name = nearest_name(b, rule), *role = nearest_role(b, rule);
-    if (name != NULL)
-        return fanin_plan_warn(b->plan, b->error,
-                               "%s: the rule for %s matches no tensor; the nearest name is \"%.200s\".", where, shown,
-                               name);
-    if (role != NULL)
-        return fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor; the nearest role is \"%s\".",
-                               where, shown, role);
-    return fanin_plan_warn(b->plan, b->error, "%s: the rule for %s matches no tensor.", where, shown);
 }
 
 /* ---- tensors ---- */
@@ -446,8 +118,8 @@ static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op
     return fanin_plan_add_op(b->plan, op, storage, b->error);
 }
 
-static fanin_status add_call(struct builder *b, const struct active *active, size_t tensor, int64_t begin, int64_t end,
-                             const char *part)
+static fanin_status add_call(struct builder *b, const fanin_active_rule *active, size_t tensor, int64_t begin,
+                             int64_t end, const char *part)
 {
     const fanin_model_tensor *described = &b->model->entries[tensor].tensor;
     fanin_plan_op op = begin_op(b, tensor, begin, end);
@@ -472,8 +144,8 @@ static fanin_status add_call(struct builder *b, const struct active *active, siz
     return place_op(b, active->rule->where, &op, b->plan->storage_of[tensor]);
 }
 
-static fanin_status add_gate(struct builder *b, const struct active *active, size_t tensor, const struct claims *claims,
-                             size_t gate)
+static fanin_status add_gate(struct builder *b, const fanin_active_rule *active, size_t tensor,
+                             const fanin_claims *claims, size_t gate)
 {
     int64_t height = b->plan->tensors[tensor].shape[0] / (int64_t)claims->ngates;
     size_t nbytes;
@@ -487,17 +159,17 @@ static fanin_status add_gate(struct builder *b, const struct active *active, siz
 /* The fills that the rules, but for torch_default, come to: the whole, then gates in their order, then rows. */
 static fanin_status add_rules(struct builder *b, size_t tensor)
 {
-    const struct claims *claims = &b->claims[tensor];
-    const struct active *base = claims->base;
+    const fanin_claims *claims = &b->rules.claims[tensor];
+    const fanin_active_rule *base = claims->base;
     bool by_gate = base != NULL && base->rule->per_gate && claims->ngates > 0;
     if (base != NULL && !by_gate && !base->rule->torch_default)
         FANIN_TRY(add_call(b, base, tensor, 0, -1, NULL));
     for (size_t g = 0; g < claims->ngates; g++) {
-        const struct active *active = claims->gate[g] != NULL ? claims->gate[g] : by_gate ? base : NULL;
+        const fanin_active_rule *active = claims->gate[g] != NULL ? claims->gate[g] : by_gate ? base : NULL;
         if (active != NULL)
             FANIN_TRY(add_gate(b, active, tensor, claims, g));
     }
-    for (const struct row_claim *row = claims->rows; row != NULL; row = row->next) {
+    for (const fanin_row_claim *row = claims->rows; row != NULL; row = row->next) {
         const char *part = fanin_arena_format(&b->plan->arena, "row %lld", (long long)row->row);
         if (part == NULL)
             return fanin_fail_memory(b->error, 32);
@@ -515,6 +187,9 @@ struct construction {
     fanin_layer_step *steps;
     size_t nsteps;
     size_t *ops; /* of each step; SIZE_MAX: none yet */
+    /* Steps by parameter: those of p are sorted[first[p] .. first[p + 1] - 1]. */
+    size_t *sorted;
+    size_t *first;
 };
 
 static void explain_fill(fanin_plan_op *op)
@@ -533,7 +208,7 @@ static void explain_fill(fanin_plan_op *op)
 
 static bool is_default(const struct builder *b, size_t entry)
 {
-    return b->claims[entry].base != NULL && b->claims[entry].base->rule->torch_default;
+    return b->rules.claims[entry].base != NULL && b->rules.claims[entry].base->rule->torch_default;
 }
 
 /* The first step of the chain of copies that a step ends. */
@@ -554,10 +229,10 @@ static fanin_status add_step(struct builder *b, struct construction *c, size_t i
     size_t source = source_of(c, index);
     size_t tensor = c->layer->first + step->parameter;
     bool by_rule = is_default(b, tensor);
-    const char *where = by_rule ? b->claims[tensor].base->rule->where : c->layer->where;
+    const char *where = by_rule ? b->rules.claims[tensor].base->rule->where : c->layer->where;
     fanin_plan_op op = begin_op(b, tensor, step->row_begin, step->row_end);
     op.fill = c->steps[source].fill;
-    op.where = by_rule ? b->claims[tensor].base->where : c->where;
+    op.where = by_rule ? b->rules.claims[tensor].base->where : c->where;
     explain_fill(&op);
     if (step->row_end >= 0) {
         op.part = step->row_end == step->row_begin + 1
@@ -598,36 +273,53 @@ static void end_construction(struct construction *c)
 {
     fanin_free(c->steps);
     fanin_free(c->ops);
+    fanin_free(c->sorted);
+    fanin_free(c->first);
+}
+
+static void sort_steps(struct construction *c)
+{
+    for (size_t i = 0; i < c->nsteps; i++)
+        if (c->steps[i].parameter != SIZE_MAX)
+            c->first[c->steps[i].parameter + 2]++;
+    for (size_t p = 2; p < c->layer->count + 2; p++)
+        c->first[p] += c->first[p - 1];
+    for (size_t i = 0; i < c->nsteps; i++)
+        if (c->steps[i].parameter != SIZE_MAX)
+            c->sorted[c->first[c->steps[i].parameter + 1]++] = i;
 }
 
 static fanin_status begin_construction(struct builder *b, const fanin_model_layer *layer, struct construction *c)
 {
     *c = (struct construction){.layer = layer};
-    FANIN_TRY(keep(b, without_folder(layer->where), &c->where));
+    FANIN_TRY(fanin_place_keep(b->plan, layer->where, &c->where, b->error));
     FANIN_TRY(fanin_layer_step_count(&layer->layer, &c->nsteps, b->error));
     c->steps = fanin_allocate_zeroed(c->nsteps, sizeof *c->steps);
     c->ops = fanin_allocate(c->nsteps, sizeof *c->ops);
-    fanin_status status = c->steps == NULL || c->ops == NULL
-                              ? fanin_fail_memory(b->error, (uint64_t)c->nsteps * sizeof *c->steps)
-                              : FANIN_OK;
+    c->sorted = fanin_allocate(c->nsteps, sizeof *c->sorted);
+    c->first = fanin_allocate_zeroed(layer->count + 2, sizeof *c->first);
+    fanin_status status = FANIN_OK;
+    if (c->steps == NULL || c->ops == NULL || c->sorted == NULL || c->first == NULL)
+        status = fanin_fail_memory(b->error, (uint64_t)c->nsteps * sizeof *c->steps);
     for (size_t i = 0; i < c->nsteps && status == FANIN_OK; i++) {
         status = fanin_layer_step_at(&layer->layer, i, &c->steps[i], b->error);
         c->ops[i] = SIZE_MAX;
     }
-    if (status != FANIN_OK)
+    if (status == FANIN_OK)
+        sort_steps(c);
+    else
         end_construction(c);
     return status;
 }
 
-/* Whether a later step of the constructor writes all that this one does. */
-static bool is_overwritten(const struct construction *c, size_t index)
+/* Whether of the steps of its parameter, of which this is one, a later one writes all that it does. */
+static bool is_overwritten(const struct construction *c, size_t at, size_t end)
 {
-    const fanin_layer_step *step = &c->steps[index];
-    for (size_t i = index + 1; i < c->nsteps; i++) {
-        const fanin_layer_step *later = &c->steps[i];
-        bool covers = later->row_end < 0 ||
-                      (step->row_end >= 0 && later->row_begin <= step->row_begin && later->row_end >= step->row_end);
-        if (later->parameter == step->parameter && covers)
+    const fanin_layer_step *step = &c->steps[c->sorted[at]];
+    for (size_t i = at + 1; i < end; i++) {
+        const fanin_layer_step *later = &c->steps[c->sorted[i]];
+        if (later->row_end < 0 ||
+            (step->row_end >= 0 && later->row_begin <= step->row_begin && later->row_end >= step->row_end))
             return true;
     }
     return false;
@@ -656,9 +348,10 @@ static fanin_status add_mixed(struct builder *b, const fanin_model_layer *layer)
     FANIN_TRY(begin_construction(b, layer, &c));
     fanin_status status = FANIN_OK;
     for (size_t p = 0; p < layer->count && status == FANIN_OK; p++) {
-        for (size_t i = 0; i < c.nsteps && is_default(b, layer->first + p) && status == FANIN_OK; i++)
-            if (c.steps[i].parameter == p && !is_overwritten(&c, i))
-                status = add_step(b, &c, i);
+        size_t end = is_default(b, layer->first + p) ? c.first[p + 1] : c.first[p];
+        for (size_t i = c.first[p]; i < end && status == FANIN_OK; i++)
+            if (!is_overwritten(&c, i, end))
+                status = add_step(b, &c, c.sorted[i]);
         if (status == FANIN_OK)
             status = add_rules(b, layer->first + p);
     }
@@ -730,11 +423,8 @@ static fanin_status build(struct builder *b, const fanin_recipe *recipe, const f
     if (b->model->family != NULL)
         FANIN_TRY(keep(b, b->model->family, &b->plan->family));
     FANIN_TRY(fanin_plan_warn_of_family(b->plan, b->error));
-    FANIN_TRY(activate_all(b, recipe));
-    FANIN_TRY(claim_all(b));
-    for (size_t i = 0; i < b->nactive; i++)
-        if (b->active[i].napplied == 0 && !b->active[i].rule->optional)
-            FANIN_TRY(warn_of_unused(b, &b->active[i]));
+    b->rules = (fanin_assignment){.model = b->model, .plan = b->plan, .error = b->error};
+    FANIN_TRY(fanin_assignment_make(&b->rules, recipe));
     FANIN_TRY(add_tensors(b));
     FANIN_TRY(add_ops(b));
     return fanin_plan_mark_dead(b->plan, b->error);
@@ -749,9 +439,7 @@ fanin_status fanin_plan_create(const fanin_model *model, const fanin_recipe *rec
     *plan = NULL;
     b.plan = fanin_allocate_zeroed(1, sizeof *b.plan);
     fanin_status status = b.plan != NULL ? build(&b, recipe, options) : fanin_fail_memory(b.error, sizeof *b.plan);
-    fanin_free(b.active);
-    fanin_free(b.claims);
-    fanin_arena_release(&b.scratch);
+    fanin_assignment_end(&b.rules);
     if (status == FANIN_OK) {
         fanin_clear(b.error);
         *plan = b.plan;
