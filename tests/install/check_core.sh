@@ -13,7 +13,7 @@ cmake --build core >build.log || { cat build.log; exit 1; }
 library=core/libfanin.so
 
 headers=
-for name in status version dtype tensor hooks generator init fill initializer layer; do
+for name in status version dtype tensor hooks parallel generator init fill initializer layer; do
     headers="$headers $root/include/fanin/$name.h"
 done
 # shellcheck disable=SC2086 # a list of files
