@@ -5,8 +5,9 @@
 #ifndef FANIN_INIT_ORTHOGONAL_H
 #define FANIN_INIT_ORTHOGONAL_H
 
-#include "fanin/dtype.h"
 #include "fanin/generator.h"
+#include "fanin/parallel.h"
+#include "fanin/tensor.h"
 #include "kernel/kernel.h"
 
 /*
@@ -15,7 +16,8 @@
  */
 typedef struct fanin_qr {
     const struct fanin_householder *kernel;
-    size_t item; /* bytes of an element */
+    const fanin_parallel *parallel; /* may be set before fanin_qr_orthogonalize; changes no bit */
+    size_t item;                    /* bytes of an element */
     size_t nrows, ncols;
     size_t nstrips;
     size_t width;                 /* columns of a strip */
@@ -37,5 +39,9 @@ char *fanin_qr_at(const fanin_qr *qr, size_t row, size_t col);
  */
 void fanin_qr_orthogonalize(fanin_qr *qr);
 void fanin_qr_end(fanin_qr *qr);
+
+/* The fill, checked; strips are shared out to the threads of `parallel`, which may be NULL. */
+fanin_status fanin_orthogonal_run(double gain, const fanin_tensor *tensor, fanin_generator *generator,
+                                  const fanin_parallel *parallel, fanin_error *error);
 
 #endif

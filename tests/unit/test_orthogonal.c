@@ -440,6 +440,45 @@ static void test_variants_and_compilers_agree(void **state)
     assert_ok(fanin_isa_force(active, &error), error);
 }
 
+/* A crew of one that takes the tasks from the last to the first. */
+static void run_backwards(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    size_t *total = user;
+    *total += ntasks;
+    for (size_t i = ntasks; i-- > 0;)
+        task(context, i);
+}
+
+static void test_threads_change_nothing(void **state)
+{
+    static const int64_t shapes[][2] = {{20, 20}, {48, 48}, {90, 80}, {144, 145}, {400, 250}, {300, 420}, {700, 600}};
+    size_t total = 0;
+    const fanin_parallel backwards = {run_backwards, &total, 3};
+    fanin_pool *pool;
+    fanin_error error;
+    (void)state;
+    assert_ok(fanin_pool_create(4, &pool, &error), error);
+    const fanin_parallel threads = fanin_pool_parallel(pool);
+    for (size_t d = 0; d < 2; d++)
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            const size_t nelem = (size_t)(shapes[s][0] * shapes[s][1]), nbytes = nelem * (d == 0 ? 4 : 8);
+            const fanin_parallel *const crews[] = {NULL, &backwards, &threads};
+            void *made[3];
+            for (size_t c = 0; c < 3; c++) {
+                fanin_generator g = fanin_generator_torch(s);
+                made[c] = malloc(nbytes);
+                const fanin_tensor t = fanin_tensor_2d(made[c], dtypes[d], shapes[s][0], shapes[s][1]);
+                assert_ok(fanin_orthogonal_run(0.7, &t, &g, crews[c], &error), error);
+            }
+            assert_memory_equal(made[0], made[1], nbytes);
+            assert_memory_equal(made[0], made[2], nbytes);
+            for (size_t c = 0; c < 3; c++)
+                free(made[c]);
+        }
+    assert_true(total > 50);
+    fanin_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_size_overflow),
         cmocka_unit_test(test_variants_and_compilers_agree),
+        cmocka_unit_test(test_threads_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
