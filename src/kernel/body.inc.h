@@ -209,39 +209,49 @@ static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct
 
 /* ---- normal: Box-Muller on blocks of 16, radii from the first 8 draws, angles from the last 8 ---- */
 
-/* ln x for 2^-24 <= x <= 1 */
-static inline vf log_lanes(vf x)
+/*
+ * -2 ln x for 2^-24 <= x <= 1, -0 at 1. Cephes' polynomial for ln m + exponent ln 2, m in [sqrt(1/2), sqrt(2)), with
+ * every coefficient doubled: that is exact, so the roundings are those of ln x times -2. m and its exponent come from
+ * the bits, the polynomial's argument m - 1 is exact.
+ */
+static inline vf minus_2_log_lanes(vf x)
 {
+    const vu root_half = vu_set1(0x3f3504f3);
     vu bits = vu_bits(x);
-    vf exponent = vf_add(vf_from_int(vu_sub(vu_shr(bits, 23), vu_set1(127))), vf_set1(1.0f));
-    vf m = vf_bits(vu_or(vu_and(bits, vu_set1(0x807fffff)), vu_set1(0x3f000000)));
-    vf_mask small = vf_lt(m, vf_set1(0x1.6a09e6p-1f));
-    exponent = vf_sub(exponent, vf_select(small, vf_set1(1.0f), vf_set1(0.0f)));
-    vf t = vf_add(vf_sub(m, vf_set1(1.0f)), vf_select(small, m, vf_set1(0.0f)));
+    vu above = vu_sub(bits, root_half);
+    vf exponent = vf_from_int(vu_sra(above, 23));
+    vf t = vf_sub(vf_bits(vu_sub(bits, vu_and(above, vu_set1(0xff800000)))), vf_set1(1.0f));
     vf z = vf_mul(t, t);
-    vf y = vf_set1(0x1.204376p-4f);
-    y = vf_madd(y, t, vf_set1(-0x1.d7a370p-4f));
-    y = vf_madd(y, t, vf_set1(0x1.de4a34p-4f));
-    y = vf_madd(y, t, vf_set1(-0x1.fcba9ep-4f));
-    y = vf_madd(y, t, vf_set1(0x1.23d37ep-3f));
-    y = vf_madd(y, t, vf_set1(-0x1.555ca0p-3f));
-    y = vf_madd(y, t, vf_set1(0x1.999d58p-3f));
-    y = vf_madd(y, t, vf_set1(-0x1.fffff8p-3f));
-    y = vf_madd(y, t, vf_set1(0x1.555554p-2f));
+    vf y = vf_set1(0x1.204376p-3f);
+    y = vf_madd(y, t, vf_set1(-0x1.d7a370p-3f));
+    y = vf_madd(y, t, vf_set1(0x1.de4a34p-3f));
+    y = vf_madd(y, t, vf_set1(-0x1.fcba9ep-3f));
+    y = vf_madd(y, t, vf_set1(0x1.23d37ep-2f));
+    y = vf_madd(y, t, vf_set1(-0x1.555ca0p-2f));
+    y = vf_madd(y, t, vf_set1(0x1.999d58p-2f));
+    y = vf_madd(y, t, vf_set1(-0x1.fffff8p-2f));
+    y = vf_madd(y, t, vf_set1(0x1.555554p-1f));
     y = vf_mul(y, t);
-    y = vf_madd(y, z, vf_mul(exponent, vf_set1(-0x1.bd0106p-13f)));
-    y = vf_madd(vf_sub(vf_set1(0.0f), z), vf_set1(0.5f), y);
-    return vf_madd(exponent, vf_set1(0x1.63p-1f), vf_add(t, y));
+    y = vf_madd(y, z, vf_mul(exponent, vf_set1(-0x1.bd0106p-12f)));
+    y = vf_sub(y, z);
+    y = vf_fma(t, vf_set1(2.0f), y);
+#if UNFUSED
+    return vf_sub(vf_mul(exponent, vf_set1(-0x1.63p+0f)), y);
+#else
+    return vf_fnmsub(exponent, vf_set1(0x1.63p+0f), y);
+#endif
 }
 
-/* sin x and cos x for 0 <= x < 2 pi, after reduction by multiples of pi / 4 in three steps */
+/*
+ * sin x and cos x for 0 <= x < 2 pi, after reduction by multiples of pi / 4 in three steps. What is left of x is never
+ * -0, and zero at x = 0 only, for the angles that 24 bits make.
+ */
 static inline void sincos_lanes(vf x, vf *sine, vf *cosine)
 {
+    const vu sign = vu_set1(0x80000000);
     vu j = vu_from_truncated(vf_mul(x, vf_set1(0x1.45f306p+0f)));
     j = vu_and(vu_add(j, vu_set1(1)), vu_set1(0xfffffffe));
     vf y = vf_from_int(j);
-    vu sine_sign = vu_shl(vu_and(j, vu_set1(4)), 29);
-    vu cosine_sign = vu_xor(vu_shl(vu_and(vu_sub(j, vu_set1(2)), vu_set1(4)), 29), vu_set1(0x80000000));
     x = vf_madd(y, vf_set1(-0x1.92p-1f), x);
     x = vf_madd(y, vf_set1(-0x1.fb4p-13f), x);
     x = vf_madd(y, vf_set1(-0x1.4442d2p-25f), x);
@@ -249,32 +259,26 @@ static inline void sincos_lanes(vf x, vf *sine, vf *cosine)
     vf a = vf_madd(vf_set1(0x1.99eb9cp-16f), z, vf_set1(-0x1.6c0c34p-10f));
     a = vf_madd(a, z, vf_set1(0x1.55554ap-5f));
     a = vf_mul(a, z);
-#if UNFUSED
-    a = vf_sub(vf_mul(a, z), vf_mul(z, vf_set1(0.5f)));
-#else
-    a = vf_fma(a, z, vf_sub(vf_set1(0.0f), vf_mul(z, vf_set1(0.5f))));
-#endif
+    a = vf_madd(a, z, vf_mul(z, vf_set1(-0.5f)));
     a = vf_add(a, vf_set1(1.0f));
     vf b = vf_madd(vf_set1(-0x1.9943f2p-13f), z, vf_set1(0x1.11073cp-7f));
     b = vf_madd(b, z, vf_set1(-0x1.555546p-3f));
     b = vf_mul(b, z);
     b = vf_madd(b, x, x);
-    vf zero = vf_set1(0.0f);
-    vf s = vf_add(vf_select_bit(j, 1, a, b), zero);
-    vf c = vf_add(vf_select_bit(j, 1, b, a), zero);
-    *sine = vf_bits(vu_xor(vu_bits(s), sine_sign));
-    *cosine = vf_bits(vu_xor(vu_bits(c), cosine_sign));
+    vu s = vu_bits(vf_select_bit(j, 1, a, b)), c = vu_bits(vf_select_bit(j, 1, b, a));
+    *sine = vf_bits(vu_xor(s, vu_and(vu_shl(j, 29), sign)));
+    *cosine = vf_bits(vu_xor(c, vu_and(vu_shl(vu_add(j, vu_set1(2)), 29), sign)));
 }
 
+/* Factors that are powers of two are put into constants: u1 = 1 - word 2^-24 and 2 pi 2^-24 are exact. */
 static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf *second)
 {
     const vu mask = vu_set1(0xffffff);
-    const vf unit = vf_set1(0x1p-24f);
-    vf u1 = vf_sub(vf_set1(1.0f), vf_mul(vf_from_int(vu_and(vu_temper(raw1), mask)), unit));
-    vf u2 = vf_mul(vf_from_int(vu_and(vu_temper(raw2), mask)), unit);
-    vf radius = vf_sqrt(vf_mul(vf_set1(-2.0f), log_lanes(u1)));
+    vf u1 = vf_fma(vf_from_int(vu_and(vu_temper(raw1), mask)), vf_set1(-0x1p-24f), vf_set1(1.0f));
+    vf angle = vf_mul(vf_from_int(vu_and(vu_temper(raw2), mask)), vf_set1(0x1.921fb6p-22f));
+    vf radius = vf_sqrt(minus_2_log_lanes(u1));
     vf sine, cosine;
-    sincos_lanes(vf_mul(vf_set1(0x1.921fb6p+2f), u2), &sine, &cosine);
+    sincos_lanes(angle, &sine, &cosine);
     *first = vf_fma(vf_mul(radius, cosine), std, mean);
     *second = vf_fma(vf_mul(radius, sine), std, mean);
 }

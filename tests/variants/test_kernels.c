@@ -45,22 +45,26 @@ static void random_words(uint32_t *words, size_t n, uint64_t seed)
         words[i] = fanin_generator_u32(&g);
 }
 
-/* Untempered words whose tempered value has all, none or few of its low bits set: the edges of every uniform. */
+/* The word that tempering turns into y. */
+static uint32_t untempered(uint32_t y)
+{
+    y ^= y >> 18;
+    y ^= (y << 15) & 0xefc60000;
+    uint32_t x = y;
+    for (int k = 0; k < 5; k++)
+        x = y ^ ((x << 7) & 0x9d2c5680);
+    y = x;
+    for (int k = 0; k < 3; k++)
+        x = y ^ x >> 11;
+    return x;
+}
+
+/* Words whose tempered value has all, none or few of its low bits set: the edges of every uniform. */
 static void plant_edges(uint32_t *words, size_t n)
 {
     static const uint32_t edges[] = {0, 0xffffffff, 0xffffff, 0xff000000, 1, 0x800000, 0x7fffff, 0x1fffff};
-    for (size_t i = 0; i < n; i += 7) {
-        uint32_t y = edges[(i / 7) % (sizeof edges / sizeof *edges)], x;
-        y ^= y >> 18;
-        y ^= (y << 15) & 0xefc60000;
-        x = y;
-        for (int k = 0; k < 5; k++)
-            x = y ^ ((x << 7) & 0x9d2c5680);
-        y = x;
-        for (int k = 0; k < 3; k++)
-            x = y ^ x >> 11;
-        words[i] = x;
-    }
+    for (size_t i = 0; i < n; i += 7)
+        words[i] = untempered(edges[(i / 7) % (sizeof edges / sizeof *edges)]);
 }
 
 typedef void (*compare_function)(const struct fanin_kernel *scalar, const struct fanin_kernel *other);
@@ -380,6 +384,92 @@ DEFINE_COMPARE_TRUNCATION(compare_truncation_f32, float, truncation_f32, AS_IS, 
 DEFINE_COMPARE_TRUNCATION(compare_truncation_f64, double, truncation_f64, AS_IS, NAN)
 DEFINE_COMPARE_TRUNCATION(compare_truncation_16bit, uint16_t, truncation_16bit, fanin_bf16_from_f32, 0xffc1)
 
+/* ---- the float32 normal as PyTorch writes it: Cephes' functions in their order of operations ---- */
+
+static float reference_madd(bool unfused, float a, float b, float c)
+{
+    const float product = a * b;
+    return unfused ? product + c : fmaf(a, b, c);
+}
+
+static float reference_log(bool unfused, float x)
+{
+    static const float coefficients[] = {0x1.204376p-4f,  -0x1.d7a370p-4f, 0x1.de4a34p-4f,
+                                         -0x1.fcba9ep-4f, 0x1.23d37ep-3f,  -0x1.555ca0p-3f,
+                                         0x1.999d58p-3f,  -0x1.fffff8p-3f, 0x1.555554p-2f};
+    const uint32_t bits = fanin_f32_bits(x);
+    float exponent = (float)((int32_t)(bits >> 23) - 127) + 1.0f;
+    float m = fanin_f32_from_bits((bits & 0x807fffff) | 0x3f000000);
+    const bool small = m < 0x1.6a09e6p-1f;
+    exponent -= small ? 1.0f : 0.0f;
+    const float t = (m - 1.0f) + (small ? m : 0.0f), z = t * t;
+    float y = coefficients[0];
+    for (size_t i = 1; i < sizeof coefficients / sizeof *coefficients; i++)
+        y = reference_madd(unfused, y, t, coefficients[i]);
+    y *= t;
+    y = reference_madd(unfused, y, z, exponent * -0x1.bd0106p-13f);
+    y = reference_madd(unfused, 0.0f - z, 0.5f, y);
+    return reference_madd(unfused, exponent, 0x1.63p-1f, t + y);
+}
+
+static void reference_sincos(bool unfused, float x, float *sine, float *cosine)
+{
+    const uint32_t j = ((uint32_t)(int32_t)(x * 0x1.45f306p+0f) + 1) & 0xfffffffe;
+    const float n = (float)(int32_t)j;
+    x = reference_madd(unfused, n, -0x1.92p-1f, x);
+    x = reference_madd(unfused, n, -0x1.fb4p-13f, x);
+    x = reference_madd(unfused, n, -0x1.4442d2p-25f, x);
+    const float z = x * x;
+    float a = reference_madd(unfused, 0x1.99eb9cp-16f, z, -0x1.6c0c34p-10f);
+    a = reference_madd(unfused, a, z, 0x1.55554ap-5f) * z;
+    const float a_z = a * z, half = z * 0.5f;
+    a = (unfused ? a_z - half : fmaf(a, z, 0.0f - half)) + 1.0f;
+    float b = reference_madd(unfused, -0x1.9943f2p-13f, z, 0x1.11073cp-7f);
+    b = reference_madd(unfused, b, z, -0x1.555546p-3f) * z;
+    b = reference_madd(unfused, b, x, x);
+    const float s = (j & 2 ? a : b) + 0.0f, c = (j & 2 ? b : a) + 0.0f;
+    *sine = j & 4 ? -s : s;
+    *cosine = (j - 2) & 4 ? c : -c;
+}
+
+/* Every radius and every angle there is, against that order of operations; a mean of -0 shows the signs of zeros. */
+static void check_all_normals(const struct fanin_kernel *const *kernels, size_t nkernels, bool unfused)
+{
+    enum { BLOCKS = 512, HALF = FANIN_NORMAL_BLOCK / 2, PAIRS = BLOCKS * HALF };
+    static uint32_t raw[2 * PAIRS];
+    static float expected[2 * PAIRS], made[2 * PAIRS];
+    for (uint32_t done = 0; done < 1 << 24; done += PAIRS) {
+        for (uint32_t i = 0; i < PAIRS; i++) {
+            const uint32_t k = done + i, angle = (k * 0x9e3779b1) & 0xffffff; /* odd: a permutation */
+            const size_t at = i / HALF * FANIN_NORMAL_BLOCK + i % HALF;
+            const float u = 1.0f - (float)k * 0x1p-24f;
+            const float radius = sqrtf(-2.0f * reference_log(unfused, u));
+            float sine, cosine;
+            reference_sincos(unfused, 0x1.921fb6p+2f * ((float)angle * 0x1p-24f), &sine, &cosine);
+            raw[at] = untempered(k);
+            raw[at + HALF] = untempered(angle);
+            expected[at] = fmaf(radius * cosine, 1.0f, -0.0f);
+            expected[at + HALF] = fmaf(radius * sine, 1.0f, -0.0f);
+        }
+        for (size_t i = 0; i < nkernels; i++) {
+            kernels[i]->normal_f32(made, raw, BLOCKS, -0.0f, 1.0f);
+            assert_memory_equal(made, expected, sizeof made);
+        }
+    }
+}
+
+static void test_all_normals(void **state)
+{
+    const struct fanin_kernel *kernels[8], *unfused = &fanin_kernel_unfused;
+    size_t n = 0;
+    (void)state;
+    for (size_t i = 0; i < fanin_isa_count(); i++)
+        if (fanin_kernel_at(i) != NULL)
+            kernels[n++] = fanin_kernel_at(i);
+    check_all_normals(kernels, n, false);
+    check_all_normals(&unfused, 1, true);
+}
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -410,25 +500,16 @@ TEST(narrow_f64)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_generate),
-        cmocka_unit_test(test_temper),
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_square),
-        cmocka_unit_test(test_uniform_f32),
-        cmocka_unit_test(test_uniform_bf16),
-        cmocka_unit_test(test_uniform_f16),
-        cmocka_unit_test(test_uniform_f64),
-        cmocka_unit_test(test_normal_f32),
-        cmocka_unit_test(test_normal_bf16),
-        cmocka_unit_test(test_normal_f16),
-        cmocka_unit_test(test_normal_f64),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_truncation_f32),
-        cmocka_unit_test(test_truncation_f64),
-        cmocka_unit_test(test_truncation_16bit),
-        cmocka_unit_test(test_householder_f32),
-        cmocka_unit_test(test_householder_f64),
-        cmocka_unit_test(test_narrow_f32),
+        cmocka_unit_test(test_all_normals),      cmocka_unit_test(test_generate),
+        cmocka_unit_test(test_temper),           cmocka_unit_test(test_add),
+        cmocka_unit_test(test_square),           cmocka_unit_test(test_uniform_f32),
+        cmocka_unit_test(test_uniform_bf16),     cmocka_unit_test(test_uniform_f16),
+        cmocka_unit_test(test_uniform_f64),      cmocka_unit_test(test_normal_f32),
+        cmocka_unit_test(test_normal_bf16),      cmocka_unit_test(test_normal_f16),
+        cmocka_unit_test(test_normal_f64),       cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_truncation_f32),   cmocka_unit_test(test_truncation_f64),
+        cmocka_unit_test(test_truncation_16bit), cmocka_unit_test(test_householder_f32),
+        cmocka_unit_test(test_householder_f64),  cmocka_unit_test(test_narrow_f32),
         cmocka_unit_test(test_narrow_f64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

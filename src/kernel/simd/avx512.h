@@ -29,6 +29,7 @@ static inline vu vu_add(vu a, vu b) { return _mm512_add_epi32(a, b); }
 static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
 #define vu_shl(a, n) _mm512_slli_epi32(a, n)
 #define vu_shr(a, n) _mm512_srli_epi32(a, n)
+#define vu_sra(a, n) _mm512_srai_epi32(a, n)
 
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)
@@ -41,6 +42,7 @@ static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf vf_fnmsub(vf a, vf b, vf c) { return _mm512_fnmsub_ps(a, b, c); }
 static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 static inline vf_mask vf_within(vf a, vf low, vf high)

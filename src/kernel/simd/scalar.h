@@ -31,6 +31,7 @@ static inline vu vu_add(vu a, vu b) { return a + b; }
 static inline vu vu_sub(vu a, vu b) { return a - b; }
 #define vu_shl(a, n) ((a) << (n))
 #define vu_shr(a, n) ((a) >> (n))
+#define vu_sra(a, n) ((uint32_t)((int32_t)(a) >> (n))) /* shifts the sign in */
 
 static inline vf vf_set1(float a) { return a; }
 /* Two vectors at p and q; variants of more than one lane may take q = p + W for granted. 16-bit types: no NaN. */
@@ -53,6 +54,7 @@ static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
 static inline vf vf_fma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
+static inline vf vf_fnmsub(vf a, vf b, vf c) { return __builtin_fmaf(-a, b, -c); } /* -(a b) - c */
 static inline vf vf_sqrt(vf a) { return sqrtf(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return a < b; }
 static inline vf_mask vf_within(vf a, vf low, vf high) { return a >= low && a <= high; }
