@@ -97,7 +97,7 @@ static fanin_plan_op begin_op(const struct builder *b, size_t tensor, int64_t be
     fanin_tensor whole = fanin_tensor_nd(NULL, target->dtype, target->ndim, target->shape);
     fanin_plan_op op = op_of_view(tensor, &whole);
     if (end >= 0) {
-        op.offset = begin * whole.strides[0];
+        op.offset = target->nelem > 0 ? begin * whole.strides[0] : 0; /* rows of nothing all begin at 0 */
         op.view = fanin_tensor_rows(&whole, begin, end);
     }
     return op;

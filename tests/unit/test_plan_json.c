@@ -74,6 +74,8 @@ static void test_round_trip(void **state)
         "{'model_type':'llama','vocab_size':10,'hidden_size':8,'intermediate_size':6,'num_hidden_layers':2,"
         "'num_attention_heads':4,'tie_word_embeddings':true,'pad_token_id':0}",
         HEAD "'tensors':[]}",
+        HEAD "'tensors':[{'name':'e','embedding':{'num_embeddings':2,'embedding_dim':0,'padding_idx':-1}}],"
+             "'rules':[{'match':'**','init':'torch_default'}]}",
         HEAD "'construct':true,'tensors':[{'name':'t','transformer':{'d_model':4,'nhead':1,'num_encoder_layers':0,"
              "'num_decoder_layers':2,'dim_feedforward':5}}]}",
     };
