@@ -75,6 +75,34 @@ static void test_same_bytes(void **state)
     free(pieces);
 }
 
+/* A matrix is not cut into pieces of its own, but its factorization is shared out. */
+static void test_orthogonal(void **state)
+{
+    enum { ROWS = 300, COLS = 410 };
+    const fanin_fill fill = {FANIN_FILL_ORTHOGONAL, {1.5}};
+    const fanin_parallel backwards = {run_backwards, NULL, 3};
+    char *alone = malloc(ROWS * COLS * 8), *shared = malloc(ROWS * COLS * 8);
+    fanin_pool *pool;
+    (void)state;
+    assert_int_equal(fanin_pool_create(2, &pool, NULL), FANIN_OK);
+    for (size_t d = 0; d < 2; d++) {
+        fanin_tensor a = fanin_tensor_2d(alone, dtypes[d], ROWS, COLS),
+                     b = fanin_tensor_2d(shared, dtypes[d], ROWS, COLS);
+        fanin_generator x = fanin_generator_torch(3);
+        assert_int_equal(fanin_fill_run(&fill, &a, &x, NULL), FANIN_OK);
+        for (int own = 0; own < 2; own++) {
+            fanin_parallel parallel = own ? fanin_pool_parallel(pool) : backwards;
+            fanin_generator y = fanin_generator_torch(3);
+            assert_int_equal(fanin_fill_run_parallel(&fill, &b, &y, &parallel, NULL), FANIN_OK);
+            assert_memory_equal(alone, shared, (size_t)ROWS * COLS * fanin_dtype_nbits(dtypes[d]) / 8);
+            assert_memory_equal(&x, &y, sizeof x);
+        }
+    }
+    fanin_pool_free(pool);
+    free(alone);
+    free(shared);
+}
+
 static void test_refusals_are_those_of_one_thread(void **state)
 {
     fanin_parallel backwards = {run_backwards, NULL, 4};
@@ -194,9 +222,13 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes),           cmocka_unit_test(test_refusals_are_those_of_one_thread),
-        cmocka_unit_test(test_every_task_runs_once), cmocka_unit_test(test_after_fork),
-        cmocka_unit_test(test_two_callers),          cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_orthogonal),
+        cmocka_unit_test(test_refusals_are_those_of_one_thread),
+        cmocka_unit_test(test_every_task_runs_once),
+        cmocka_unit_test(test_after_fork),
+        cmocka_unit_test(test_two_callers),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
