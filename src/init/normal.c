@@ -31,20 +31,21 @@ static bool is_16bit(fanin_dtype dtype)
 }
 
 void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, const uint32_t *raw,
-                       size_t nblocks, double mean, double std)
+                       size_t nblocks, double mean, double std, struct fanin_ahead ahead)
 {
     switch (dtype) {
     case FANIN_F64:
+        kernel->mt_generate(ahead.words, ahead.nblocks);
         kernel->normal_f64(out, raw, nblocks, mean, std);
         break;
     case FANIN_F32:
-        kernel->normal_f32(out, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_f32(out, raw, nblocks, (float)mean, (float)std, ahead);
         break;
     case FANIN_BF16:
-        kernel->normal_bf16(out, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_bf16(out, raw, nblocks, (float)mean, (float)std, ahead);
         break;
     default:
-        kernel->normal_f16(out, raw, nblocks, (float)mean, (float)std);
+        kernel->normal_f16(out, raw, nblocks, (float)mean, (float)std, ahead);
         break;
     }
 }
@@ -71,8 +72,9 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
     const size_t item = fanin_dtype_nbits(dtype) / 8;
     fanin_stream_begin(&stream, generator);
     for (size_t done = 0; done < whole;) {
-        size_t taken = fanin_stream_take(&stream, (whole - done) * words, group, &raw);
-        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std);
+        struct fanin_ahead ahead;
+        size_t taken = fanin_stream_take_ahead(&stream, (whole - done) * words, group, &raw, &ahead);
+        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std, ahead);
         done += taken / words;
     }
     if (rest > 0) {
@@ -81,7 +83,7 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
                 thrown += fanin_stream_take(&stream, rest * words - thrown, 1, &raw);
         fanin_stream_take(&stream, group, group, &raw);
         fanin_normal_make(dtype, stream.kernel, (char *)out + ((size_t)n - FANIN_NORMAL_BLOCK) * item, raw, 1, mean,
-                          std);
+                          std, (struct fanin_ahead){NULL, 0});
     }
     fanin_stream_end(&stream);
 }

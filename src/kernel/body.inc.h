@@ -32,17 +32,24 @@ enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
  * Linear form of the recurrence: x[i + 624] depends on x[i], x[i + 1] and x[i + 397], all at least 227 words behind, so
  * whole vectors of up to 16 lanes never read what they write. 624 is a multiple of 16.
  */
-static void mt_generate(uint32_t *x, size_t nblocks)
+static inline void mt_step(uint32_t *x)
 {
     const vu upper = vu_set1(0x80000000), lower = vu_set1(0x7fffffff);
     const vu one = vu_set1(1), twist = vu_set1(0x9908b0df), zero = vu_set1(0);
-    for (size_t i = 0; i < nblocks * MT_N; i += W) {
-        vu next = vu_load(x + i + 1);
-        vu joined = vu_or(vu_and(vu_load(x + i), upper), vu_and(next, lower));
-        vu odd = vu_and(vu_sub(zero, vu_and(next, one)), twist);
-        vu_store(x + i + MT_N, vu_xor(vu_load(x + i + MT_M), vu_xor(vu_shr(joined, 1), odd)));
-    }
+    vu next = vu_load(x + 1);
+    vu joined = vu_or(vu_and(vu_load(x), upper), vu_and(next, lower));
+    vu odd = vu_and(vu_sub(zero, vu_and(next, one)), twist);
+    vu_store(x + MT_N, vu_xor(vu_load(x + MT_M), vu_xor(vu_shr(joined, 1), odd)));
 }
+
+/* The next n words behind x[0..623]: a loop over words makes as many ahead as it takes, and the rest at its end. */
+static inline void mt_run(uint32_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += W)
+        mt_step(x + i);
+}
+
+static void mt_generate(uint32_t *x, size_t nblocks) { mt_run(x, nblocks * MT_N); }
 
 static inline vu vu_temper(vu y)
 {
@@ -159,33 +166,79 @@ static void mt_square(uint64_t *polynomial, unsigned shift, const uint16_t *term
 
 /* ---- uniform ---- */
 
-/* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
-static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule)
+/* `folded`: range 2^-bits is exact, so one product is enough. */
+static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule, bool folded)
 {
-    vf x = vf_mul(vf_from_int(vu_and(vu_temper(vu_load(raw)), vu_set1(rule->mask))), vf_set1(rule->scale));
-    vf v = vf_madd(x, vf_set1(rule->range), vf_set1(rule->from));
+    vf x = vf_from_int(vu_and(vu_temper(vu_load(raw)), vu_set1(rule->mask)));
+    vf v = folded ? vf_madd(x, vf_set1(rule->range * rule->scale), vf_set1(rule->from))
+                  : vf_madd(vf_mul(x, vf_set1(rule->scale)), vf_set1(rule->range), vf_set1(rule->from));
     vf_mask is_upper = vf_within(v, vf_set1(rule->upper_low), vf_set1(rule->upper_high));
     return vf_select(is_upper, vf_set1(rule->from), v);
 }
 
-#define DEFINE_UNIFORM(name, type, store2)                                                                             \
-    static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule)                   \
+/* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
+#define DEFINE_UNIFORM_RUN(name, type, store2)                                                                         \
+    static inline void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,            \
+                            bool folded, struct fanin_ahead ahead)                                                     \
     {                                                                                                                  \
         enum { STEP = 2 * W };                                                                                         \
-        size_t i = 0;                                                                                                  \
+        const struct fanin_uniform_f32 r = *rule; /* stores cannot change it */                                        \
+        const size_t total = ahead.nblocks * MT_N;                                                                     \
+        size_t i = 0, made_ahead = 0;                                                                                  \
+        for (; i + STEP <= n && made_ahead + STEP <= total; i += STEP, made_ahead += STEP) {                           \
+            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, folded), uniform_lanes(raw + i + W, &r, folded));  \
+            mt_run(ahead.words + made_ahead, STEP);                                                                    \
+        }                                                                                                              \
+        mt_run(ahead.words + made_ahead, total - made_ahead);                                                          \
         for (; i + STEP <= n; i += STEP)                                                                               \
-            store2(out + i, out + i + W, uniform_lanes(raw + i, rule), uniform_lanes(raw + i + W, rule));              \
+            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, folded), uniform_lanes(raw + i + W, &r, folded));  \
         if (i < n) {                                                                                                   \
             uint32_t last[STEP] = {0};                                                                                 \
-            type made[STEP];                                                                                           \
+            _Alignas(W * 4) type made[STEP];                                                                           \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
-            store2(made, made + W, uniform_lanes(last, rule), uniform_lanes(last + W, rule));                          \
+            store2(made, made + W, uniform_lanes(last, &r, folded), uniform_lanes(last + W, &r, folded));              \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
-DEFINE_UNIFORM(uniform_f32, float, vf_store2)
-DEFINE_UNIFORM(uniform_bf16, uint16_t, vf_store2_bf16)
-DEFINE_UNIFORM(uniform_f16, uint16_t, vf_store2_f16)
+DEFINE_UNIFORM_RUN(uniform_run_f32, float, vf_store2)
+DEFINE_UNIFORM_RUN(uniform_run_f32_bypass, float, vf_store2_bypass)
+DEFINE_UNIFORM_RUN(uniform_run_bf16, uint16_t, vf_store2_bf16)
+DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
+
+/* A subnormal product would be rounded. */
+static inline bool is_folded(const struct fanin_uniform_f32 *rule)
+{
+    return rule->range == 0 || fabsf(rule->range) * rule->scale >= 0x1p-126f;
+}
+
+#define DEFINE_UNIFORM(name, run, type)                                                                                \
+    static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,                   \
+                     struct fanin_ahead ahead)                                                                         \
+    {                                                                                                                  \
+        if (is_folded(rule))                                                                                           \
+            run(out, raw, n, rule, true, ahead);                                                                       \
+        else                                                                                                           \
+            run(out, raw, n, rule, false, ahead);                                                                      \
+    }
+DEFINE_UNIFORM(uniform_f32, uniform_run_f32, float)
+DEFINE_UNIFORM(uniform_bf16, uniform_run_bf16, uint16_t)
+DEFINE_UNIFORM(uniform_f16, uniform_run_f16, uint16_t)
+
+/* Stores past the caches begin where a vector may: what is before is stored as ever. */
+static void uniform_f32_bypass(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                               struct fanin_ahead ahead)
+{
+    size_t head = (0 - (uintptr_t)out / sizeof *out) % W;
+    if (head > n)
+        head = n;
+    uniform_f32(out, raw, head, rule, (struct fanin_ahead){NULL, 0});
+    if (is_folded(rule))
+        uniform_run_f32_bypass(out + head, raw + head, n - head, rule, true, ahead);
+    else
+        uniform_run_f32_bypass(out + head, raw + head, n - head, rule, false, ahead);
+}
+
+static void fence(void) { vu_fence(); }
 
 static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule)
 {
@@ -297,10 +350,17 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             vf_store_halves(store2, out, j, first, second);                                                            \
         }                                                                                                              \
     }                                                                                                                  \
-    static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std)                            \
+    static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std, struct fanin_ahead ahead)  \
     {                                                                                                                  \
+        enum { STEP = PAIR_BLOCKS * FANIN_NORMAL_BLOCK };                                                              \
         const vf m = vf_set1(mean), s = vf_set1(std);                                                                  \
-        size_t i = 0;                                                                                                  \
+        const size_t total = ahead.nblocks * MT_N;                                                                     \
+        size_t i = 0, made_ahead = 0;                                                                                  \
+        for (; i + PAIR_BLOCKS <= nblocks && made_ahead + STEP <= total; i += PAIR_BLOCKS, made_ahead += STEP) {       \
+            name##_step(out + i * FANIN_NORMAL_BLOCK, raw + i * FANIN_NORMAL_BLOCK, m, s);                             \
+            mt_run(ahead.words + made_ahead, STEP);                                                                    \
+        }                                                                                                              \
+        mt_run(ahead.words + made_ahead, total - made_ahead);                                                          \
         for (; i + PAIR_BLOCKS <= nblocks; i += PAIR_BLOCKS)                                                           \
             name##_step(out + i * FANIN_NORMAL_BLOCK, raw + i * FANIN_NORMAL_BLOCK, m, s);                             \
         if (i < nblocks) {                                                                                             \
@@ -317,15 +377,17 @@ DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store2_f16)
 
 /* NaN comes out only if mean or std is not finite: then the conversion that knows NaN is taken, a block at a time. */
 #define DEFINE_NORMAL_16(name, from_f32)                                                                               \
-    static void name(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std)                        \
+    static void name(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,                        \
+                     struct fanin_ahead ahead)                                                                         \
     {                                                                                                                  \
         if (isfinite(mean) && isfinite(std)) {                                                                         \
-            name##_finite(out, raw, nblocks, mean, std);                                                               \
+            name##_finite(out, raw, nblocks, mean, std, ahead);                                                        \
             return;                                                                                                    \
         }                                                                                                              \
+        mt_generate(ahead.words, ahead.nblocks);                                                                       \
         for (size_t i = 0; i < nblocks; i++) {                                                                         \
             float block[FANIN_NORMAL_BLOCK];                                                                           \
-            normal_f32(block, raw + i * FANIN_NORMAL_BLOCK, 1, mean, std);                                             \
+            normal_f32(block, raw + i * FANIN_NORMAL_BLOCK, 1, mean, std, (struct fanin_ahead){NULL, 0});              \
             for (size_t j = 0; j < FANIN_NORMAL_BLOCK; j++)                                                            \
                 out[i * FANIN_NORMAL_BLOCK + j] = from_f32(block[j]);                                                  \
         }                                                                                                              \
@@ -462,6 +524,7 @@ const struct fanin_kernel KERNEL_TABLE = {
     .mt_add = mt_add,
     .mt_square = mt_square,
     .uniform_f32 = uniform_f32,
+    .uniform_f32_bypass = uniform_f32_bypass,
     .uniform_bf16 = uniform_bf16,
     .uniform_f16 = uniform_f16,
     .uniform_f64 = uniform_f64,
@@ -471,6 +534,7 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_f64 = normal_f64,
     .normal_pairs = normal_pairs,
     .scale = scale,
+    .fence = fence,
     .truncation_f32 = {mark_f32, replace_f32},
     .truncation_f64 = {mark_f64, replace_f64},
     .truncation_16bit = {mark_16bit, replace_16bit},

@@ -83,6 +83,15 @@ struct fanin_truncation {
     size_t (*replace)(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *bounds);
 };
 
+/*
+ * Blocks of 624 words that a kernel makes while it takes others, as mt_generate would: the arithmetic of both overlaps.
+ * nblocks may be 0.
+ */
+struct fanin_ahead {
+    uint32_t *words;
+    size_t nblocks;
+};
+
 struct fanin_kernel {
     const char *name;
     /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
@@ -92,13 +101,23 @@ struct fanin_kernel {
     void (*mt_add)(uint32_t *sum, const uint32_t *x, const uint16_t *at, size_t n);
     /* the square of a polynomial over GF(2), times t if `shift`, modulo t^19937 + the terms (src/rng/jump.c) */
     void (*mt_square)(uint64_t *polynomial, unsigned shift, const uint16_t *terms, size_t nterms);
-    void (*uniform_f32)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
-    void (*uniform_bf16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
-    void (*uniform_f16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule);
+    void (*uniform_f32)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                        struct fanin_ahead ahead);
+    /* the same by stores past the caches, for memory too large for them; elements are aligned, `fence` comes last */
+    void (*uniform_f32_bypass)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                               struct fanin_ahead ahead);
+    void (*fence)(void);
+    void (*uniform_bf16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                         struct fanin_ahead ahead);
+    void (*uniform_f16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                        struct fanin_ahead ahead);
     void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);
-    void (*normal_f32)(float *out, const uint32_t *raw, size_t nblocks, float mean, float std);
-    void (*normal_bf16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
-    void (*normal_f16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std);
+    void (*normal_f32)(float *out, const uint32_t *raw, size_t nblocks, float mean, float std,
+                       struct fanin_ahead ahead);
+    void (*normal_bf16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,
+                        struct fanin_ahead ahead);
+    void (*normal_f16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,
+                       struct fanin_ahead ahead);
     void (*normal_f64)(double *out, const uint32_t *raw, size_t nblocks, double mean, double std);
     /* scalar path: npairs unscaled (cosine, sine) values from 4 words each; log1p: torch 2.0 and newer */
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);

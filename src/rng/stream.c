@@ -13,7 +13,8 @@ void fanin_stream_begin(fanin_stream *stream, fanin_generator *generator)
 {
     stream->kernel = fanin_kernel_for(generator->profile);
     stream->generator = generator;
-    memcpy(stream->words, generator->words, sizeof generator->words);
+    stream->current = 0;
+    memcpy(stream->words[0], generator->words, sizeof generator->words);
     stream->end = N;
     stream->position = generator->left == 1 ? N : generator->next;
     stream->touched = false;
@@ -26,7 +27,7 @@ void fanin_stream_end(fanin_stream *stream)
     /* the block that holds the last word drawn: torch refills only for the next draw */
     size_t block = (stream->position - 1) / N;
     fanin_generator *g = stream->generator;
-    memcpy(g->words, stream->words + block * N, sizeof g->words);
+    memcpy(g->words, stream->words[stream->current] + block * N, sizeof g->words);
     g->next = (uint32_t)(stream->position - block * N);
     g->left = N + 1 - (int32_t)g->next;
 }
@@ -37,8 +38,9 @@ static void refill(fanin_stream *stream, size_t want)
     size_t blocks = (want - unread + N - 1) / N;
     if (blocks > FANIN_STREAM_BLOCKS)
         blocks = FANIN_STREAM_BLOCKS;
-    memmove(stream->words, stream->words + stream->end - N, N * sizeof *stream->words);
-    stream->kernel->mt_generate(stream->words, blocks);
+    uint32_t *words = stream->words[stream->current];
+    memmove(words, words + stream->end - N, N * sizeof *words);
+    stream->kernel->mt_generate(words, blocks);
     stream->position = N - unread;
     stream->end = N + blocks * N;
 }
@@ -51,9 +53,34 @@ size_t fanin_stream_take(fanin_stream *stream, size_t want, size_t group, const 
     n -= n % group;
     if (n > want)
         n = want;
-    *raw = stream->words + stream->position;
+    *raw = stream->words[stream->current] + stream->position;
     stream->position += n;
     stream->touched = true;
+    return n;
+}
+
+size_t fanin_stream_take_ahead(fanin_stream *stream, size_t want, size_t group, const uint32_t **raw,
+                               struct fanin_ahead *ahead)
+{
+    const size_t n = fanin_stream_take(stream, want, group, raw), rest = want - n;
+    const size_t unread = stream->end - stream->position;
+    *ahead = (struct fanin_ahead){NULL, 0};
+    if (rest <= unread)
+        return n;
+    size_t blocks = (rest - unread + N - 1) / N;
+    if (blocks > FANIN_STREAM_BLOCKS)
+        blocks = FANIN_STREAM_BLOCKS;
+    if (blocks > n / N) /* no more than is taken, or the arithmetic would not overlap */
+        blocks = n / N;
+    if (blocks == 0)
+        return n;
+    const uint32_t *from = stream->words[stream->current];
+    stream->current = !stream->current;
+    ahead->words = stream->words[stream->current];
+    ahead->nblocks = blocks;
+    memcpy(ahead->words, from + stream->end - N, N * sizeof *from);
+    stream->position = N - unread;
+    stream->end = N + blocks * N;
     return n;
 }
 

@@ -151,6 +151,16 @@ static void compare_square(const struct fanin_kernel *scalar, const struct fanin
     }
 }
 
+/* Room for words made ahead, the same ones before them each time. */
+static uint32_t ahead_words[2][3 * FANIN_MT19937_NWORDS + 16];
+
+static struct fanin_ahead ahead_of(size_t i, size_t nblocks)
+{
+    random_words(ahead_words[i], FANIN_MT19937_NWORDS, 11);
+    memset(ahead_words[i] + FANIN_MT19937_NWORDS, 0, sizeof ahead_words[i] - FANIN_MT19937_NWORDS * sizeof(uint32_t));
+    return (struct fanin_ahead){ahead_words[i], nblocks};
+}
+
 static const double parameters[][2] = {
     {0, 1},    {-0.3, 0.7},     {1, 1.0001},     {-1e30, 1e30}, {0, 1e-40}, {3, 3},     {-2, -1.9},
     {0, 3e38}, {-1e-45, 1e-45}, {0.5, INFINITY}, {NAN, 1},      {0, 0},     {1e5, 7e4}, {-0.0, 2.5e-7},
@@ -169,14 +179,16 @@ static const double parameters[][2] = {
                     continue; /* refused before any kernel sees them */                                                \
                 struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : NAN, to};           \
                 type *a = guarded(n * sizeof *a), *b = guarded(n * sizeof *b);                                         \
-                scalar->slot(a, raw, n, &rule);                                                                        \
-                other->slot(b, raw, n, &rule);                                                                         \
+                scalar->slot(a, raw, n, &rule, ahead_of(0, n % 3));                                                    \
+                other->slot(b, raw, n, &rule, ahead_of(1, n % 3));                                                     \
+                assert_memory_equal(ahead_words[0], ahead_words[1], sizeof ahead_words[0]);                            \
                 assert_memory_equal(a, b, n * sizeof *a);                                                              \
                 release(a, n * sizeof *a);                                                                             \
                 release(b, n * sizeof *b);                                                                             \
             }                                                                                                          \
     }
 DEFINE_COMPARE_UNIFORM(compare_uniform_f32, float, uniform_f32)
+DEFINE_COMPARE_UNIFORM(compare_uniform_f32_bypass, float, uniform_f32_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_bf16, uint16_t, uniform_bf16)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f16, uint16_t, uniform_f16)
 
@@ -198,7 +210,7 @@ static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct 
         }
 }
 
-#define DEFINE_COMPARE_NORMAL(name, type, slot, words)                                                                 \
+#define DEFINE_COMPARE_NORMAL(name, type, slot, words, ahead0, ahead1)                                                 \
     static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
     {                                                                                                                  \
         static uint32_t raw[MAX_WORDS];                                                                                \
@@ -208,20 +220,24 @@ static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct 
             for (size_t blocks = 0; blocks <= MAX_WORDS / (16 * (words)); blocks++) {                                  \
                 size_t nbytes = blocks * FANIN_NORMAL_BLOCK * sizeof(type);                                            \
                 type *a = guarded(nbytes), *b = guarded(nbytes);                                                       \
-                scalar->slot(a, raw, blocks, (type##_parameter)parameters[p][0], (type##_parameter)parameters[p][1]);  \
-                other->slot(b, raw, blocks, (type##_parameter)parameters[p][0], (type##_parameter)parameters[p][1]);   \
+                scalar->slot(a, raw, blocks, (type##_parameter)parameters[p][0],                                       \
+                             (type##_parameter)parameters[p][1] ahead0);                                               \
+                other->slot(b, raw, blocks, (type##_parameter)parameters[p][0],                                        \
+                            (type##_parameter)parameters[p][1] ahead1);                                                \
                 assert_memory_equal(a, b, nbytes);                                                                     \
+                assert_memory_equal(ahead_words[0], ahead_words[1], sizeof ahead_words[0]);                            \
                 release(a, nbytes);                                                                                    \
                 release(b, nbytes);                                                                                    \
             }                                                                                                          \
     }
+#define AND_AHEAD(i) , ahead_of(i, blocks % 3)
 typedef float float_parameter;
 typedef float uint16_t_parameter;
 typedef double double_parameter;
-DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1)
-DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1)
-DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1)
-DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2)
+DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1, AND_AHEAD(0), AND_AHEAD(1))
+DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1, AND_AHEAD(0), AND_AHEAD(1))
+DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1, AND_AHEAD(0), AND_AHEAD(1))
+DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2, , )
 
 static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
 {
@@ -452,7 +468,7 @@ static void check_all_normals(const struct fanin_kernel *const *kernels, size_t 
             expected[at + HALF] = fmaf(radius * sine, 1.0f, -0.0f);
         }
         for (size_t i = 0; i < nkernels; i++) {
-            kernels[i]->normal_f32(made, raw, BLOCKS, -0.0f, 1.0f);
+            kernels[i]->normal_f32(made, raw, BLOCKS, -0.0f, 1.0f, (struct fanin_ahead){NULL, 0});
             assert_memory_equal(made, expected, sizeof made);
         }
     }
@@ -481,6 +497,7 @@ TEST(temper)
 TEST(add)
 TEST(square)
 TEST(uniform_f32)
+TEST(uniform_f32_bypass)
 TEST(uniform_bf16)
 TEST(uniform_f16)
 TEST(uniform_f64)
@@ -500,16 +517,27 @@ TEST(narrow_f64)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_normals),      cmocka_unit_test(test_generate),
-        cmocka_unit_test(test_temper),           cmocka_unit_test(test_add),
-        cmocka_unit_test(test_square),           cmocka_unit_test(test_uniform_f32),
-        cmocka_unit_test(test_uniform_bf16),     cmocka_unit_test(test_uniform_f16),
-        cmocka_unit_test(test_uniform_f64),      cmocka_unit_test(test_normal_f32),
-        cmocka_unit_test(test_normal_bf16),      cmocka_unit_test(test_normal_f16),
-        cmocka_unit_test(test_normal_f64),       cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_truncation_f32),   cmocka_unit_test(test_truncation_f64),
-        cmocka_unit_test(test_truncation_16bit), cmocka_unit_test(test_householder_f32),
-        cmocka_unit_test(test_householder_f64),  cmocka_unit_test(test_narrow_f32),
+        cmocka_unit_test(test_all_normals),
+        cmocka_unit_test(test_generate),
+        cmocka_unit_test(test_temper),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_square),
+        cmocka_unit_test(test_uniform_f32),
+        cmocka_unit_test(test_uniform_f32_bypass),
+        cmocka_unit_test(test_uniform_bf16),
+        cmocka_unit_test(test_uniform_f16),
+        cmocka_unit_test(test_uniform_f64),
+        cmocka_unit_test(test_normal_f32),
+        cmocka_unit_test(test_normal_bf16),
+        cmocka_unit_test(test_normal_f16),
+        cmocka_unit_test(test_normal_f64),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_truncation_f32),
+        cmocka_unit_test(test_truncation_f64),
+        cmocka_unit_test(test_truncation_16bit),
+        cmocka_unit_test(test_householder_f32),
+        cmocka_unit_test(test_householder_f64),
+        cmocka_unit_test(test_narrow_f32),
         cmocka_unit_test(test_narrow_f64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

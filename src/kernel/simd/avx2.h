@@ -38,6 +38,9 @@ static inline void vf_store2(float *p, float *q, vf a, vf b)
     _mm256_storeu_ps(p, a);
     _mm256_storeu_ps(p + W, b);
 }
+/* Plain: 8 lanes do not outrun the caches, and non-temporal stores are slower then. */
+static inline void vf_store2_bypass(float *p, float *q, vf a, vf b) { vf_store2(p, q, a, b); }
+static inline void vu_fence(void) {}
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

@@ -38,6 +38,13 @@ static inline void vf_store2(float *p, float *q, vf a, vf b)
     _mm512_storeu_ps(p, a);
     _mm512_storeu_ps(p + W, b);
 }
+static inline void vf_store2_bypass(float *p, float *q, vf a, vf b)
+{
+    (void)q;
+    _mm512_stream_ps(p, a);
+    _mm512_stream_ps(p + W, b);
+}
+static inline void vu_fence(void) { _mm_sfence(); }
 static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
