@@ -304,7 +304,13 @@ static void print_json(const settings *given, const job *of)
 static int fill_and_tell(const settings *given, job *of)
 {
     fanin_error error;
-    if (fanin_fill_run(&of->resolved.fill, &of->tensor, &of->generator, &error) != FANIN_OK)
+    fanin_pool *pool = NULL;
+    if (fanin_pool_create((unsigned)given->threads.value, &pool, &error) != FANIN_OK)
+        return fail_with(&error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    fanin_status status = fanin_fill_run_parallel(&of->resolved.fill, &of->tensor, &of->generator, &parallel, &error);
+    fanin_pool_free(pool);
+    if (status != FANIN_OK)
         return fail_with(&error);
     int exit_status = report_warnings(given, of, error.warning);
     if (exit_status != EXIT_OK)
@@ -369,6 +375,7 @@ static const option options[] = {
      "(transposed convolutions)"},
     {OPTION_ROW("groups", 0, OPTION_COUNT, groups, "N"), "groups of a convolution, for its fan_out"},
     {OPTION_ROW("force", 'f', OPTION_FLAG, force, NULL), "replace files that exist"},
+    {OPTION_THREAD_COUNT},
     {OPTION_STRICT},
     {OPTION_JSON, "print an object: numbers by the law, numbers found, first and last values"},
     {OPTION_QUIET},

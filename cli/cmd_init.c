@@ -142,13 +142,19 @@ static int prepare(const settings *given, job *of)
 static int write_checkpoint(const settings *given, job *of)
 {
     fanin_error error;
+    fanin_pool *pool = NULL;
+    if (fanin_pool_create((unsigned)given->threads.value, &pool, &error) != FANIN_OK)
+        return fail_with(&error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
     progress shown;
     double began = clock_seconds();
     progress_begin(&shown, "writing", given->quiet);
     of->options.progress = progress_update;
     of->options.user = &shown;
+    of->options.parallel = &parallel;
     fanin_status status = fanin_run_checkpoint(of->from.plan, &of->options, &of->write, &of->result, &error);
     progress_end(&shown);
+    fanin_pool_free(pool);
     of->seconds = clock_seconds() - began;
     return status == FANIN_OK ? EXIT_OK : fail_run(&error, "the unfinished file was removed");
 }
@@ -245,6 +251,7 @@ static const option options[] = {
      "largest shard of a folder, as 500MB, 5GB or 4GiB (default 5GB)"},
     {OPTION_ROW("force", 'f', OPTION_FLAG, force, NULL), "replace output that exists"},
     {OPTION_ROW("dry-run", 'n', OPTION_FLAG, dry_run, NULL), "check everything, print what would be written, and stop"},
+    {OPTION_THREAD_COUNT},
     {OPTION_STRICT},
     {OPTION_JSON, "print an object: seed, digest, files, bytes, seconds, warnings"},
     {OPTION_QUIET},

@@ -229,14 +229,20 @@ static int print_result(const job *of, bool equal)
 static int compare(job *of)
 {
     fanin_error error;
+    fanin_pool *pool = NULL;
+    if (fanin_pool_create((unsigned)of->given->threads.value, &pool, &error) != FANIN_OK)
+        return fail_with(&error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
     progress shown;
     double began = clock_seconds();
     progress_begin(&shown, "verifying", of->given->quiet);
-    fanin_run_options options = {.size = sizeof options, .seed = of->seed, .progress = progress_update, .user = &shown};
+    fanin_run_options options = {
+        .size = sizeof options, .seed = of->seed, .progress = progress_update, .user = &shown, .parallel = &parallel};
     if (of->given->json)
         print_json_head(of);
     fanin_status status = fanin_verify(of->checkpoint, of->plan, &options, report, of, &of->result, &error);
     progress_end(&shown);
+    fanin_pool_free(pool);
     of->seconds = clock_seconds() - began;
     if (status != FANIN_OK && status != FANIN_ERROR_MISMATCH)
         return fail_run(&error, "nothing was changed");
@@ -272,6 +278,7 @@ static const option options[] = {
     {OPTION_MODEL_DTYPE},
     {OPTION_ROW("profile", 0, OPTION_PROFILE, profile, "NAME"),
      "whose bits (default: the profile that the checkpoint carries, else torch)"},
+    {OPTION_THREAD_COUNT},
     {OPTION_STRICT},
     {OPTION_JSON, "print an object with every difference"},
     {OPTION_QUIET},

@@ -88,6 +88,17 @@ static bool read_count(const occurrence *at, const char *text, void *field)
     return true;
 }
 
+static bool read_threads(const occurrence *at, const char *text, void *field)
+{
+    number_setting *number = field;
+    if (!read_digits(text, &number->value) || number->value < 1 || number->value > 1024) {
+        print_error("%s %s: write a whole number from 1 to 1024", at->name, text);
+        return false;
+    }
+    number->given = true;
+    return true;
+}
+
 static bool read_size(const occurrence *at, const char *text, void *field)
 {
     static const struct {
@@ -203,7 +214,7 @@ static bool (*const readers[])(const occurrence *at, const char *text, void *fie
     [OPTION_FLAG] = read_flag,   [OPTION_TEXT] = read_text,       [OPTION_LIST] = read_list,
     [OPTION_SEED] = read_seed,   [OPTION_COUNT] = read_count,     [OPTION_SIZE] = read_size,
     [OPTION_DTYPE] = read_dtype, [OPTION_PROFILE] = read_profile, [OPTION_LAYOUT] = read_layout,
-    [OPTION_SHAPE] = read_shape,
+    [OPTION_SHAPE] = read_shape, [OPTION_THREADS] = read_threads,
 };
 
 static const option *find_long(const command *of, const char *name, size_t length)

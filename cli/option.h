@@ -48,6 +48,7 @@ typedef struct settings {
     number_setting seed;
     number_setting skip;
     number_setting groups;
+    number_setting threads;
     uint64_t max_shard_nbytes; /* 0: not given */
     fanin_dtype dtype;         /* FANIN_DTYPE_NONE: not given */
     fanin_profile profile;     /* 0: not given */
@@ -61,6 +62,7 @@ typedef enum option_kind {
     OPTION_LIST,    /* text_list; may be given more than once */
     OPTION_SEED,    /* number_setting: torch's range */
     OPTION_COUNT,   /* number_setting: 0 and above */
+    OPTION_THREADS, /* number_setting: 1 to 1024 */
     OPTION_SIZE,    /* uint64_t: bytes with a unit */
     OPTION_DTYPE,   /* fanin_dtype */
     OPTION_PROFILE, /* fanin_profile */
@@ -98,6 +100,9 @@ typedef struct command {
 #define OPTION_PROFILE_NAME                                                                                            \
     OPTION_ROW("profile", 0, OPTION_PROFILE, profile, "NAME"),                                                         \
         "whose bits: torch (the newest; default), torch-2.6, ...; see 'fanin list profiles'"
+#define OPTION_THREAD_COUNT                                                                                            \
+    OPTION_ROW("threads", 0, OPTION_THREADS, threads, "N"),                                                            \
+        "how many threads, 1 to 1024 (default: all processors); changes no byte"
 #define OPTION_LIKE                                                                                                    \
     OPTION_ROW("like", 0, OPTION_TEXT, like, "CHECKPOINT"),                                                            \
         "take names, shapes and dtypes from a safetensors file, an index of shards, or a folder with one of them"

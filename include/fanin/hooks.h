@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The two tables through which every allocation and every file operation of the library goes. Set them before the
- * first other call, or not at all; setting them while another thread is inside the library is a race.
+ * first other call, or not at all; setting them while another thread is inside the library is a race. Both must be
+ * safe to call from several threads at once if you give the library threads (parallel.h).
  */
 #ifndef FANIN_HOOKS_H
 #define FANIN_HOOKS_H

@@ -6,13 +6,17 @@
 #define FANIN_RUN_H
 
 #include "fanin/checkpoint.h"
+#include "fanin/parallel.h"
 #include "fanin/plan.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Called from time to time with bytes made so far and in all; false stops the run with FANIN_ERROR_CANCELLED. */
+/*
+ * Called from time to time with bytes made so far and in all; false stops the run with FANIN_ERROR_CANCELLED. By one
+ * thread at a time, though not always the same if there are several.
+ */
 typedef bool (*fanin_progress)(void *user, uint64_t done_nbytes, uint64_t total_nbytes);
 
 typedef struct fanin_run_options {
@@ -20,6 +24,7 @@ typedef struct fanin_run_options {
     uint64_t seed;
     fanin_progress progress; /* may be NULL */
     void *user;
+    const fanin_parallel *parallel; /* side by side on these threads; NULL: the calling thread alone */
 } fanin_run_options;
 
 /* One tensor of the plan alone, into contiguous memory of its nbytes. Equal to what the whole plan makes. */

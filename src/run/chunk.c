@@ -55,7 +55,7 @@ void fanin_maker_end(fanin_maker *maker)
     memset(maker, 0, sizeof *maker);
 }
 
-fanin_status fanin_maker_progress(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
+static fanin_status count(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
 {
     const fanin_run_options *options = maker->options;
     maker->done_nbytes += nbytes;
@@ -63,6 +63,62 @@ fanin_status fanin_maker_progress(fanin_maker *maker, uint64_t nbytes, fanin_err
         return fanin_fail(error, FANIN_ERROR_CANCELLED, "cancelled after %" PRIu64 " of %" PRIu64 " bytes",
                           maker->done_nbytes, maker->total_nbytes);
     return FANIN_OK;
+}
+
+/* Under the lock. What a task that was stopped returns is not heard. */
+static void note_failure(fanin_shared_progress *shared, size_t task, fanin_status status, const fanin_error *error)
+{
+    if (task >= shared->stopped_from)
+        return;
+    shared->stopped_from = status == FANIN_ERROR_CANCELLED ? 0 : task;
+    shared->status = status;
+    shared->error = *error;
+}
+
+fanin_status fanin_maker_progress(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
+{
+    fanin_shared_progress *shared = maker->shared;
+    if (shared == NULL)
+        return count(maker, nbytes, error);
+    fanin_status status = FANIN_ERROR_CANCELLED;
+    pthread_mutex_lock(&shared->lock);
+    if (maker->task < shared->stopped_from) {
+        status = count(shared->whole, nbytes, error);
+        if (status != FANIN_OK)
+            note_failure(shared, maker->task, status, error);
+    }
+    pthread_mutex_unlock(&shared->lock);
+    return status;
+}
+
+void fanin_shared_progress_begin(fanin_shared_progress *shared, fanin_maker *whole)
+{
+    *shared = (fanin_shared_progress){.whole = whole, .stopped_from = SIZE_MAX};
+    pthread_mutex_init(&shared->lock, NULL);
+}
+
+bool fanin_shared_progress_is_stopped(fanin_shared_progress *shared, size_t task)
+{
+    pthread_mutex_lock(&shared->lock);
+    bool stopped = task >= shared->stopped_from;
+    pthread_mutex_unlock(&shared->lock);
+    return stopped;
+}
+
+void fanin_shared_progress_fail(fanin_shared_progress *shared, size_t task, fanin_status status,
+                                const fanin_error *error)
+{
+    pthread_mutex_lock(&shared->lock);
+    note_failure(shared, task, status, error);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+fanin_status fanin_shared_progress_end(fanin_shared_progress *shared, fanin_error *error)
+{
+    pthread_mutex_destroy(&shared->lock);
+    if (shared->status != FANIN_OK && error != NULL)
+        *error = shared->error;
+    return shared->status;
 }
 
 /* -- One tensor ------------------------------------------------------------------------------------------------- */

@@ -11,17 +11,6 @@
 #include "base/memory.h"
 #include "format/content_digest.h"
 
-uint64_t fanin_plan_nbytes(const fanin_plan *plan)
-{
-    uint64_t nbytes = 0;
-    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
-        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
-        if (tensor->tied_to == NULL)
-            nbytes += tensor->nbytes;
-    }
-    return nbytes;
-}
-
 typedef struct named_digest {
     const fanin_plan_tensor *tensor;
     const uint8_t *sha256;

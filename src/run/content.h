@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a plan's checkpoint holds as a whole: how many bytes, and their digest.
+ * What a plan's checkpoint holds as a whole: the digest of its bytes.
  */
 #ifndef FANIN_RUN_CONTENT_H
 #define FANIN_RUN_CONTENT_H
 
 #include "fanin/run.h"
 
-/* Bytes of all tensors; tied names share theirs and count once. */
-uint64_t fanin_plan_nbytes(const fanin_plan *plan);
 /* The content digest from the SHA-256 of each tensor's bytes; those of tied names are not looked at. */
 fanin_status fanin_plan_content_digest(const fanin_plan *plan, uint8_t (*digests)[32], fanin_digest *digest,
                                        fanin_error *error);

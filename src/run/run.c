@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "run/chunk.h"
 #include "run/content.h"
+#include "run/together.h"
 
 fanin_status fanin_run_tensor(const fanin_plan *plan, const fanin_run_options *options, size_t tensor, void *data,
                               fanin_error *error)
@@ -25,33 +26,51 @@ fanin_status fanin_run_tensor(const fanin_plan *plan, const fanin_run_options *o
     return status;
 }
 
+/* Makes the tensors that have bytes of their own, of `data` (NULL: of all) those that are not NULL. */
+static fanin_status make_all(fanin_maker *maker, void *const *data,
+                             fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error),
+                             void *user, fanin_error *error)
+{
+    size_t ntensors = fanin_plan_tensor_count(maker->plan), n = 0;
+    size_t *tensors = fanin_allocate(ntensors, sizeof *tensors);
+    if (tensors == NULL)
+        return fanin_fail_memory(error, ntensors * sizeof *tensors);
+    for (size_t i = 0; i < ntensors; i++) {
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(maker->plan, i);
+        if (tensor->tied_to == NULL && (data == NULL || data[i] != NULL)) {
+            tensors[n++] = i;
+            maker->total_nbytes += tensor->nbytes;
+        }
+    }
+    const fanin_together together = {.maker = maker, .tensors = tensors, .ntensors = n, .make = make, .user = user};
+    fanin_status status = fanin_make_together(&together, error);
+    fanin_free(tensors);
+    return status;
+}
+
+static fanin_status make_in_memory(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
+{
+    fanin_memory_sink *memory = user;
+    return fanin_maker_make(maker, tensor, &memory->sink, tensor, error);
+}
+
 fanin_status fanin_run_memory(const fanin_plan *plan, const fanin_run_options *options, void *const *data,
                               fanin_error *error)
 {
     fanin_clear(error);
     fanin_maker maker;
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
-    size_t ntensors = fanin_plan_tensor_count(plan);
-    for (size_t i = 0; i < ntensors; i++)
-        if (data[i] != NULL && fanin_plan_tensor_at(plan, i)->tied_to == NULL)
-            maker.total_nbytes += fanin_plan_tensor_at(plan, i)->nbytes;
     fanin_memory_sink memory = fanin_memory_sink_create(data);
-    fanin_status status = FANIN_OK;
-    for (size_t i = 0; i < ntensors && status == FANIN_OK; i++)
-        if (data[i] != NULL && fanin_plan_tensor_at(plan, i)->tied_to == NULL)
-            status = fanin_maker_make(&maker, i, &memory.sink, i, error);
+    fanin_status status = make_all(&maker, data, make_in_memory, &memory, error);
     fanin_maker_end(&maker);
     return status;
 }
 
-static fanin_status digest_all(fanin_maker *maker, uint8_t (*digests)[32], fanin_digest *digest, fanin_error *error)
+static fanin_status make_digest(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
 {
     fanin_sink null = fanin_null_sink();
-    fanin_digest_sink hashing = fanin_digest_sink_create(&null, digests);
-    for (size_t i = 0; i < fanin_plan_tensor_count(maker->plan); i++)
-        if (fanin_plan_tensor_at(maker->plan, i)->tied_to == NULL)
-            FANIN_TRY(fanin_maker_make(maker, i, &hashing.sink, i, error));
-    return fanin_plan_content_digest(maker->plan, digests, digest, error);
+    fanin_digest_sink hashing = fanin_digest_sink_create(&null, user);
+    return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
 }
 
 fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *options, fanin_digest *digest,
@@ -60,11 +79,12 @@ fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *o
     fanin_clear(error);
     fanin_maker maker;
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
-    maker.total_nbytes = fanin_plan_nbytes(plan);
     size_t ntensors = fanin_plan_tensor_count(plan);
     uint8_t(*digests)[32] = fanin_allocate(ntensors, sizeof *digests);
-    fanin_status status = digests != NULL ? digest_all(&maker, digests, digest, error)
+    fanin_status status = digests != NULL ? make_all(&maker, NULL, make_digest, digests, error)
                                           : fanin_fail_memory(error, ntensors * sizeof *digests);
+    if (status == FANIN_OK)
+        status = fanin_plan_content_digest(plan, digests, digest, error);
     fanin_free(digests);
     fanin_maker_end(&maker);
     return status;

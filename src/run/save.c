@@ -19,6 +19,7 @@
 #include "run/content.h"
 #include "run/provenance.h"
 #include "run/shards.h"
+#include "run/together.h"
 
 static const char index_name[] = "model.safetensors.index.json";
 static const char config_name[] = "config.json";
@@ -279,15 +280,33 @@ static fanin_status open_folder(saving *s)
     return FANIN_OK;
 }
 
+typedef struct filling {
+    const saving *of;
+    const fanin_partial *partial;
+    pthread_mutex_t lock; /* of the file */
+} filling;
+
+static fanin_status write_tensor(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
+{
+    filling *f = user;
+    fanin_file_sink file = fanin_file_sink_create(f->partial->fd, f->partial->path, f->of->offsets, &f->lock);
+    fanin_digest_sink hashing = fanin_digest_sink_create(&file.sink, f->of->digests);
+    return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
+}
+
 static fanin_status fill_shard(saving *s, size_t shard, const fanin_partial *partial)
 {
-    fanin_file_sink file = fanin_file_sink_create(partial->fd, partial->path, s->offsets);
-    fanin_digest_sink hashing = fanin_digest_sink_create(&file.sink, s->digests);
-    for (size_t i = s->shards.first[shard]; i < s->shards.first[shard + 1]; i++) {
-        size_t tensor = s->shards.tensors[i];
-        FANIN_TRY(fanin_maker_make(&s->maker, tensor, &hashing.sink, tensor, s->error));
-    }
-    return FANIN_OK;
+    filling f = {.of = s, .partial = partial};
+    size_t first = s->shards.first[shard];
+    const fanin_together together = {.maker = &s->maker,
+                                     .tensors = s->shards.tensors + first,
+                                     .ntensors = s->shards.first[shard + 1] - first,
+                                     .make = write_tensor,
+                                     .user = &f};
+    pthread_mutex_init(&f.lock, NULL);
+    fanin_status status = fanin_make_together(&together, s->error);
+    pthread_mutex_destroy(&f.lock);
+    return status;
 }
 
 static fanin_status write_shard(saving *s, size_t shard)

@@ -10,10 +10,13 @@ static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const 
                         fanin_error *error)
 {
     const fanin_file_sink *file = (const fanin_file_sink *)sink;
-    return fanin_pwrite_all(file->fd, data, nbytes, file->offsets[tensor] + offset, file->path, error);
+    pthread_mutex_lock(file->lock);
+    fanin_status status = fanin_pwrite_all(file->fd, data, nbytes, file->offsets[tensor] + offset, file->path, error);
+    pthread_mutex_unlock(file->lock);
+    return status;
 }
 
-fanin_file_sink fanin_file_sink_create(int fd, const char *path, const uint64_t *offsets)
+fanin_file_sink fanin_file_sink_create(int fd, const char *path, const uint64_t *offsets, pthread_mutex_t *lock)
 {
-    return (fanin_file_sink){.sink = {.put = put}, .fd = fd, .path = path, .offsets = offsets};
+    return (fanin_file_sink){.sink = {.put = put}, .fd = fd, .path = path, .offsets = offsets, .lock = lock};
 }

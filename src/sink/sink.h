@@ -6,6 +6,8 @@
 #ifndef FANIN_SINK_SINK_H
 #define FANIN_SINK_SINK_H
 
+#include <pthread.h>
+
 #include "base/sha256.h"
 #include "fanin/checkpoint.h"
 
@@ -36,8 +38,10 @@ typedef struct fanin_file_sink {
     int fd;
     const char *path;
     const uint64_t *offsets;
+    pthread_mutex_t *lock;
 } fanin_file_sink;
-fanin_file_sink fanin_file_sink_create(int fd, const char *path, const uint64_t *offsets);
+/* `lock` is held while the file is written: the system lets writers of one file wait for each other, at more cost. */
+fanin_file_sink fanin_file_sink_create(int fd, const char *path, const uint64_t *offsets, pthread_mutex_t *lock);
 
 /* Passes everything on, and leaves in digests[i] the SHA-256 of tensor i's bytes. */
 typedef struct fanin_digest_sink {

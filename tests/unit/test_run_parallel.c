@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Plans run side by side: bytes, digests, errors and reports must be those of one thread, for every count of threads
+ * and every order in which a caller runs the tasks.
+ */
+#define _XOPEN_SOURCE 700
+#include "counting_allocator.h"
+#include "plan_fixture.h"
+#include "scratch.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+static fanin_error error;
+
+/* Enough elements for several tasks, of every kind of fill that can stand in one. */
+#define TENSORS                                                                                                        \
+    "{\"name\":\"a\",\"shape\":[3]},{\"name\":\"emb\",\"embedding\":[30000,100]},{\"name\":\"z\",\"shape\":[0,4]},"    \
+    "{\"name\":\"b\",\"shape\":[700,3001]},{\"name\":\"c\",\"shape\":[5]},{\"name\":\"t\",\"tie\":\"b\"},"             \
+    "{\"name\":\"o\",\"shape\":[40,30]},{\"name\":\"lstm\",\"lstm\":[300,300]},"                                       \
+    "{\"name\":\"d\",\"shape\":[2200000]},{\"name\":\"e\",\"shape\":[7]},{\"name\":\"f\",\"shape\":[17]}"
+#define SPEC(dtype, tensors, rules)                                                                                    \
+    "{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"" dtype "\",\"tensors\":[" tensors "],\"rules\":[" rules "]" \
+    "}"
+#define RULES                                                                                                          \
+    "{\"match\":\"emb.*\",\"row\":1,\"init\":\"zeros\"},{\"match\":\"d\",\"init\":\"uniform\"},"                       \
+    "{\"match\":\"lstm.*\",\"init\":\"uniform\",\"per_gate\":true},{\"match\":\"**\",\"init\":\"normal\"}"
+
+static const char *const specs[] = {
+    SPEC("f32", TENSORS, "{\"match\":\"o\",\"init\":\"orthogonal\"}," RULES),
+    SPEC("f64", TENSORS, RULES),
+    SPEC("bf16", TENSORS, RULES),
+    SPEC("f32", TENSORS, "{\"match\":\"{a,b,e}\",\"init\":\"trunc_normal\"}," RULES),
+    /* layers that are constructed, and made alike in pairs */
+    "{\"format\":\"fanin-spec\",\"version\":1,\"construct\":true,\"tensors\":["
+    "{\"name\":\"fc\",\"linear\":[1500,1500]},{\"name\":\"mha\",\"multihead_attention\":[640,4]},"
+    "{\"name\":\"tail\",\"linear\":[1500,1500]}],\"rules\":[{\"match\":\"fc.*\",\"init\":\"normal\"}]}",
+};
+enum { NSPECS = sizeof specs / sizeof specs[0] };
+
+static void run_backwards(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    (void)user;
+    while (ntasks > 0)
+        task(context, --ntasks);
+}
+
+/* 2^k steps of a generator with full period visit every number below it once. */
+static void run_mixed(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    (void)user;
+    size_t period = 1, x = 0;
+    while (period < ntasks)
+        period *= 2;
+    for (size_t k = 0; k < period; k++) {
+        x = (x * 5 + 3) % period;
+        if (x < ntasks)
+            task(context, x);
+    }
+}
+
+static void check_parallel(const fanin_plan *plan, const fanin_parallel *parallel, void *const *expected,
+                           const fanin_digest *digest)
+{
+    fanin_run_options options = test_options(5);
+    options.parallel = parallel;
+    void **found = test_allocate_tensors(plan);
+    assert_ok(fanin_run_memory(plan, &options, found, &error), error);
+    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++)
+        if (found[i] != NULL)
+            assert_memory_equal(found[i], expected[i], fanin_plan_tensor_at(plan, i)->nbytes);
+    test_free_tensors(plan, found);
+    fanin_digest other;
+    assert_ok(fanin_run_digest(plan, &options, &other, &error), error);
+    assert_memory_equal(other.bytes, digest->bytes, 32);
+    fanin_write_options write = {.size = sizeof write, .path = "out", .max_shard_nbytes = 12000000, .force = true};
+    fanin_write_result written;
+    fanin_checkpoint *checkpoint;
+    fanin_verify_result result;
+    assert_ok(fanin_run_checkpoint(plan, &options, &write, &written, &error), error);
+    assert_memory_equal(written.digest.bytes, digest->bytes, 32);
+    assert_ok(fanin_checkpoint_open("out", &checkpoint, &error), error);
+    assert_ok(fanin_verify(checkpoint, plan, &options, NULL, NULL, &result, &error), error);
+    assert_memory_equal(result.digest.bytes, digest->bytes, 32);
+    fanin_checkpoint_close(checkpoint);
+}
+
+static void every_count_is_equal(void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 2, 3, 8};
+    for (size_t i = 0; i < NSPECS; i++) {
+        fanin_plan *plan = test_plan(specs[i], 0);
+        void **expected = test_allocate_tensors(plan);
+        test_run_plainly(plan, 5, expected);
+        const fanin_run_options options = test_options(5);
+        fanin_digest digest;
+        assert_ok(fanin_run_digest(plan, &options, &digest, &error), error);
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+            fanin_pool *pool;
+            assert_ok(fanin_pool_create(counts[c], &pool, &error), error);
+            const fanin_parallel parallel = fanin_pool_parallel(pool);
+            check_parallel(plan, &parallel, expected, &digest);
+            fanin_pool_free(pool);
+        }
+        const fanin_parallel backwards = {run_backwards, NULL, 2}, mixed = {run_mixed, NULL, 2};
+        check_parallel(plan, &backwards, expected, &digest);
+        check_parallel(plan, &mixed, expected, &digest);
+        test_free_tensors(plan, expected);
+        fanin_plan_free(plan);
+    }
+    test_empty_folder("out");
+    rmdir("out");
+}
+
+typedef struct stopper {
+    uint64_t last;
+    size_t ncalls;
+    size_t stop_at;
+} stopper;
+
+/* Not safe for two threads at once: the race is for ThreadSanitizer to see. */
+static bool stop(void *user, uint64_t done, uint64_t total)
+{
+    stopper *s = user;
+    assert_true(done >= s->last && done <= total);
+    s->last = done;
+    return ++s->ncalls != s->stop_at;
+}
+
+static void cancelled(void **state)
+{
+    (void)state;
+    fanin_plan *plan = test_plan(specs[0], 0);
+    fanin_pool *pool;
+    assert_ok(fanin_pool_create(2, &pool, &error), error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    stopper s = {.stop_at = 12};
+    fanin_run_options options = test_options(5);
+    options.parallel = &parallel;
+    options.progress = stop;
+    options.user = &s;
+    const fanin_write_options write = {.size = sizeof write, .path = "c.safetensors"};
+    fanin_write_result result;
+    assert_fails(fanin_run_checkpoint(plan, &options, &write, NULL, &error), FANIN_ERROR_CANCELLED, error, "cancelled");
+    assert_int_equal(s.ncalls, 12);
+    assert_int_equal(test_count_files(".", "c.safetensors"), 0);
+    s = (stopper){0};
+    assert_ok(fanin_run_checkpoint(plan, &options, &write, &result, &error), error);
+    assert_int_equal(s.last, result.nbytes);
+    unlink("c.safetensors");
+    fanin_pool_free(pool);
+    fanin_plan_free(plan);
+}
+
+typedef struct locked_counter {
+    pthread_mutex_t lock;
+    counting_allocator counter;
+} locked_counter;
+
+static void *allocate_locked(void *user, size_t nbytes)
+{
+    locked_counter *l = user;
+    pthread_mutex_lock(&l->lock);
+    void *memory = counting_allocate(&l->counter, nbytes);
+    pthread_mutex_unlock(&l->lock);
+    return memory;
+}
+
+static void release_locked(void *user, void *memory)
+{
+    locked_counter *l = user;
+    pthread_mutex_lock(&l->lock);
+    counting_release(&l->counter, memory);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void failing_memory(void **state)
+{
+    (void)state;
+    fanin_plan *plan = test_plan(specs[2], 0);
+    fanin_pool *pool;
+    assert_ok(fanin_pool_create(2, &pool, &error), error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    fanin_run_options options = test_options(5);
+    options.parallel = &parallel;
+    const fanin_write_options write = {.size = sizeof write, .path = "m.safetensors"};
+    locked_counter l = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    fanin_status status = FANIN_ERROR_MEMORY;
+    uint64_t n = 0;
+    while (status != FANIN_OK) {
+        l.counter = (counting_allocator){.fail_at = ++n};
+        fanin_set_allocator(&(fanin_allocator){allocate_locked, release_locked, &l});
+        status = fanin_run_checkpoint(plan, &options, &write, NULL, &error);
+        fanin_set_allocator(NULL);
+        assert_int_equal(status, l.counter.ncalls >= n ? FANIN_ERROR_MEMORY : FANIN_OK);
+        assert_int_equal(l.counter.nblocks, 0);
+        assert_int_equal(test_count_files(".", "m.safetensors"), status == FANIN_OK);
+    }
+    assert_true(n > 20);
+    unlink("m.safetensors");
+    fanin_pool_free(pool);
+    fanin_plan_free(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_count_is_equal),
+        cmocka_unit_test(cancelled),
+        cmocka_unit_test(failing_memory),
+    };
+    return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
+}
