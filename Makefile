@@ -58,7 +58,7 @@ install: build
 lint:
 	@tools/setup.sh lint
 	@cmake --preset dev -DBUILD_TESTING=OFF --log-level=WARNING >/dev/null
-	@find include src cli tests examples -name '*.[ch]' ! -name '*_tables.inc.h' -print0 | xargs -0 $(CLANG_FORMAT) --dry-run -Werror
+	@find include src cli tests examples bench -name '*.[ch]' ! -name '*_tables.inc.h' -print0 | xargs -0 $(CLANG_FORMAT) --dry-run -Werror
 	@find src cli -name '*.c' -print0 | xargs -0 -n 4 -P $(JOBS) $(CLANG_TIDY) -p build/dev --quiet --warnings-as-errors='*'
 	@echo "lint: clean"
 

@@ -26,6 +26,7 @@ case ${1:-build} in
 build) ;;
 test)
     have pkg-config || need pkg-config
+    have valgrind || need valgrind # counts instructions for the budgets
     have_header '#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
