@@ -45,15 +45,36 @@ const char *bench_isa(const struct bench *bench, size_t i)
     return fanin_isa_name(i);
 }
 
-unsigned bench_thread_count(const struct bench *bench, size_t i)
+const char *bench_best_isa(const struct bench *bench)
 {
-    unsigned count = 1;
-    for (; i > 0; i--) {
-        if (count >= bench->nthreads)
-            return 0;
-        count = 2 * count < bench->nthreads ? 2 * count : bench->nthreads;
+    size_t i = 0;
+    while (i + 1 < fanin_isa_count() && bench_isa(bench, i) == NULL)
+        i++;
+    return fanin_isa_name(i);
+}
+
+void bench_force_isa(const char *isa)
+{
+    fanin_error error;
+    bench_check(fanin_isa_force(isa, &error), &error, "variant");
+}
+
+void bench_crews_begin(struct bench_crews *crews, unsigned nthreads)
+{
+    fanin_error error;
+    unsigned count = 1, last = 0;
+    for (crews->n = 0; count > last && crews->n < BENCH_MAX_CREWS; crews->n++) {
+        bench_check(fanin_pool_create(count, &crews->pools[crews->n], &error), &error, "threads");
+        crews->parallels[crews->n] = fanin_pool_parallel(crews->pools[crews->n]);
+        last = count;
+        count = 2 * count < nthreads ? 2 * count : nthreads;
     }
-    return count;
+}
+
+void bench_crews_end(struct bench_crews *crews)
+{
+    while (crews->n > 0)
+        fanin_pool_free(crews->pools[--crews->n]);
 }
 
 static void print_help(void)

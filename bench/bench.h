@@ -130,8 +130,19 @@ void bench_files(struct bench *bench);
 
 /* Variants to measure, best first: i < bench_isa_count(); NULL for one that is left out. */
 const char *bench_isa(const struct bench *bench, size_t i);
-/* Counts of threads to measure: 1, 2, 4 ... and the most. 0 after the last. */
-unsigned bench_thread_count(const struct bench *bench, size_t i);
+const char *bench_best_isa(const struct bench *bench);
+/* Not within a timed pass: asking a virtual machine what its processor has takes 8 us. */
+void bench_force_isa(const char *isa);
+
+/* A pool for each count of threads to measure: 1, 2, 4 ... and the most. */
+enum { BENCH_MAX_CREWS = 8 };
+struct bench_crews {
+    size_t n;
+    fanin_pool *pools[BENCH_MAX_CREWS];
+    fanin_parallel parallels[BENCH_MAX_CREWS];
+};
+void bench_crews_begin(struct bench_crews *crews, unsigned nthreads);
+void bench_crews_end(struct bench_crews *crews);
 
 /* Memory aligned to 2 MiB, on pages of 2 MiB where the system has them, touched: no pass pays for its first use. */
 void *bench_touched(size_t nbytes);

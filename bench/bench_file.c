@@ -40,6 +40,7 @@ struct file_pass {
     const char *data; /* NBLOCKS blocks: enough of them that no disk finds them equal */
     uint64_t nbytes;
     const fanin_plan *plan; /* of the checkpoint; NULL: a plain writer */
+    const fanin_parallel *parallel;
 };
 
 static void remove_file(void *context)
@@ -88,7 +89,7 @@ static void write_checkpoint(const struct file_pass *pass)
 {
     fanin_error error;
     fanin_write_result result;
-    const fanin_run_options options = {.size = sizeof options, .seed = 42};
+    const fanin_run_options options = {.size = sizeof options, .seed = 42, .parallel = pass->parallel};
     const fanin_write_options write = {.size = sizeof write, .path = pass->path};
     /* The library always syncs; what it would take without is measured through its own table of file operations. */
     fanin_io io = *fanin_default_io();
@@ -144,38 +145,54 @@ static char *block_data(void)
     return data;
 }
 
+/* Plain writers first, then checkpoints with and without fsync by every count of threads; returns how many. */
+static size_t list_passes(const struct bench *bench, struct file_pass *passes, const char *data, uint64_t nbytes,
+                          const fanin_plan *plan, const struct bench_crews *crews)
+{
+    const struct file_pass common = {.folder = bench->files, .data = data, .nbytes = nbytes};
+    size_t n = 0;
+    for (; n < NWRITERS; n++) {
+        passes[n] = common;
+        passes[n].how = writers[n].how;
+    }
+    for (size_t t = 0; t < crews->n; t++)
+        for (int syncs = 1; syncs >= 0; syncs--, n++) {
+            passes[n] = common;
+            passes[n].how = syncs ? SYNC : 0;
+            passes[n].plan = plan;
+            passes[n].parallel = t > 0 ? &crews->parallels[t] : NULL;
+        }
+    for (size_t i = 0; i < n; i++)
+        snprintf(passes[i].path, sizeof passes[i].path, "%s/bench-%ld.safetensors", bench->files, (long)getpid());
+    return n;
+}
+
 void bench_files(struct bench *bench)
 {
-    struct file_pass passes[NWRITERS + 2];
-    struct bench_contender contenders[NWRITERS + 2];
     static const char *const names[2][2] = {{"checkpoint, no fsync", "checkpoint"}, {"write, no fsync", "write"}};
+    struct file_pass passes[NWRITERS + 2 * BENCH_MAX_CREWS];
+    struct bench_contender contenders[NWRITERS + 2 * BENCH_MAX_CREWS];
+    struct bench_crews crews;
     uint64_t nbytes;
     fanin_plan *plan = plan_of(bench->file_nbytes, &nbytes);
     char *data = block_data();
+    bench_crews_begin(&crews, bench->nthreads);
+    bench_force_isa(bench_best_isa(bench));
     bench_print_title("files with fsync: a checkpoint of normals, plain writers of as many bytes, wall time",
                       "the best plain writer");
-    for (size_t i = 0; i < NWRITERS + 2; i++) {
-        bool is_plain = i < NWRITERS;
-        passes[i] = (struct file_pass){.folder = bench->files,
-                                       .how = is_plain        ? writers[i].how
-                                              : i == NWRITERS ? SYNC
-                                                              : 0,
-                                       .data = data,
-                                       .nbytes = nbytes,
-                                       .plan = is_plain ? NULL : plan};
-        snprintf(passes[i].path, sizeof passes[i].path, "%s/bench-%ld.safetensors", bench->files, (long)getpid());
+    size_t n = list_passes(bench, passes, data, nbytes, plan, &crews);
+    for (size_t i = 0; i < n; i++)
         contenders[i] = (struct bench_contender){
-            .prepare = remove_file, .is_single = true, .pass = write_file, .context = &passes[i], .clock = BENCH_WALL};
-    }
+            .prepare = remove_file, .pass = write_file, .is_single = true, .context = &passes[i], .clock = BENCH_WALL};
     struct bench_effort effort = bench->effort; /* the first pass finds cold page cache: it is left out as elsewhere */
     effort.total_seconds = bench->is_quick ? effort.total_seconds : 12;
-    bench_race(contenders, NWRITERS + 2, &effort);
-    for (size_t i = 0; i < NWRITERS + 2; i++) {
-        bool is_plain = i < NWRITERS, syncs = passes[i].how & SYNC;
+    bench_race(contenders, n, &effort);
+    for (size_t i = 0; i < n; i++) {
+        bool is_plain = passes[i].plan == NULL, syncs = passes[i].how & SYNC;
         struct bench_row row = {.section = "file",
                                 .dtype = "bf16",
-                                .variant = is_plain ? writers[i].name : fanin_isa_active(),
-                                .nthreads = 1,
+                                .variant = is_plain ? writers[i].name : bench_best_isa(bench),
+                                .nthreads = passes[i].parallel != NULL ? passes[i].parallel->nthreads : 1,
                                 .nelem = nbytes / 2,
                                 .nbytes = nbytes,
                                 .store_seconds = syncs ? bench_best_store(contenders, NWRITERS - 1)
@@ -185,6 +202,7 @@ void bench_files(struct bench *bench)
         bench_add(bench, &row);
     }
     remove_file(&passes[0]);
+    bench_crews_end(&crews);
     bench_unmap(data, (size_t)BLOCK * NBLOCKS);
     fanin_plan_free(plan);
 }

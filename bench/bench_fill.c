@@ -33,7 +33,7 @@ enum { NKINDS = sizeof fill_kinds / sizeof fill_kinds[0] };
 static const struct fill_kind orthogonal_kind = {"orthogonal", SQUARE, {FANIN_FILL_ORTHOGONAL, {1}}, 0};
 static const fanin_dtype random_dtypes[] = {FANIN_F32, FANIN_BF16, FANIN_F16, FANIN_F64};
 
-enum { MAX_ISAS = 4, MAX_THREAD_COUNTS = 8, CACHE_NBYTES = 1 << 20, CACHE_NDRAWS = CACHE_NBYTES / 4 };
+enum { MAX_ISAS = 4, CACHE_NBYTES = 1 << 20, CACHE_NDRAWS = CACHE_NBYTES / 4 };
 
 struct fill_pass {
     const char *isa;
@@ -43,17 +43,10 @@ struct fill_pass {
     const fanin_parallel *parallel; /* NULL: by the calling thread */
 };
 
-/* Not within the timed pass: asking a virtual machine what its processor has takes 8 us. */
-static void force_isa(const char *isa)
-{
-    fanin_error error;
-    bench_check(fanin_isa_force(isa, &error), &error, "variant");
-}
-
 static void prepare_fill(void *context)
 {
     const struct fill_pass *pass = context;
-    force_isa(pass->isa);
+    bench_force_isa(pass->isa);
 }
 
 static void run_fill(void *context)
@@ -190,46 +183,24 @@ void bench_memory(struct bench *bench)
 
 /* -- Threads ------------------------------------------------------------------------------------------------------ */
 
-struct crew {
-    size_t n;
-    fanin_pool *pools[MAX_THREAD_COUNTS];
-    fanin_parallel parallels[MAX_THREAD_COUNTS];
-};
-
-static void crew_begin(const struct bench *bench, struct crew *crew)
-{
-    fanin_error error;
-    for (crew->n = 0; crew->n < MAX_THREAD_COUNTS && bench_thread_count(bench, crew->n) > 0; crew->n++) {
-        bench_check(fanin_pool_create(bench_thread_count(bench, crew->n), &crew->pools[crew->n], &error), &error,
-                    "threads");
-        crew->parallels[crew->n] = fanin_pool_parallel(crew->pools[crew->n]);
-    }
-}
-
-static void crew_end(struct crew *crew)
-{
-    while (crew->n > 0)
-        fanin_pool_free(crew->pools[--crew->n]);
-}
-
 /* One fill with every count of threads, each beside stores by as many threads. */
-static void race_threads(struct bench *bench, const char *section, const struct crew *crew,
+static void race_threads(struct bench *bench, const char *section, const struct bench_crews *crews,
                          const struct fill_kind *kind, const fanin_tensor *tensor, const char *isa)
 {
-    struct bench_contender contenders[MAX_THREAD_COUNTS * (BENCH_MAX_STORES + 1)];
-    struct bench_store_pass stores[MAX_THREAD_COUNTS][BENCH_MAX_STORES];
-    struct fill_pass passes[MAX_THREAD_COUNTS];
+    struct bench_contender contenders[BENCH_MAX_CREWS * (BENCH_MAX_STORES + 1)];
+    struct bench_store_pass stores[BENCH_MAX_CREWS][BENCH_MAX_STORES];
+    struct fill_pass passes[BENCH_MAX_CREWS];
     fanin_generator generator = fanin_generator_torch(42);
     size_t nstores = 0;
-    for (size_t t = 0; t < crew->n; t++) {
+    for (size_t t = 0; t < crews->n; t++) {
         struct bench_contender *group = contenders + t * (nstores + 1);
-        nstores = bench_store_contenders(group, stores[t], tensor->data, tensor_nbytes(tensor), &crew->parallels[t],
+        nstores = bench_store_contenders(group, stores[t], tensor->data, tensor_nbytes(tensor), &crews->parallels[t],
                                          BENCH_WALL);
-        passes[t] = (struct fill_pass){isa, kind, *tensor, &generator, &crew->parallels[t]};
+        passes[t] = (struct fill_pass){isa, kind, *tensor, &generator, &crews->parallels[t]};
         group[nstores] = fill_contender(&passes[t], BENCH_WALL);
     }
-    bench_race(contenders, crew->n * (nstores + 1), &bench->effort);
-    for (size_t t = 0; t < crew->n; t++) {
+    bench_race(contenders, crews->n * (nstores + 1), &bench->effort);
+    for (size_t t = 0; t < crews->n; t++) {
         const struct bench_contender *group = contenders + t * (nstores + 1);
         struct bench_row row = tensor_row(section, &passes[t], &group[nstores], bench_best_store(group, nstores));
         if (t > 0)
@@ -245,10 +216,10 @@ void bench_threads(struct bench *bench)
         size_t kind;
         fanin_dtype dtype;
     } fills[] = {{0, FANIN_F32}, {1, FANIN_F32}, {1, FANIN_BF16}, {2, FANIN_F32}, {3, FANIN_F32}, {1, FANIN_F64}};
-    struct crew crew;
+    struct bench_crews crews;
     void *memory = bench_touched(bench->memory_nbytes);
     bench_print_title("threads: one tensor, wall time", "the best non-zero store by as many threads");
-    crew_begin(bench, &crew);
+    bench_crews_begin(&crews, bench->nthreads);
     for (size_t i = 0; i < sizeof fills / sizeof fills[0]; i++) {
         int64_t n = (int64_t)(bench->memory_nbytes / (fanin_dtype_nbits(fills[i].dtype) / 8));
         int64_t counts[] = {bench->is_quick ? 1 << 20 : 16 << 20, 64 << 20};
@@ -256,10 +227,10 @@ void bench_threads(struct bench *bench)
             fanin_tensor tensor = fanin_tensor_1d(memory, fills[i].dtype, counts[j]);
             for (size_t k = 0; counts[j] <= n && k < fanin_isa_count(); k++)
                 if (bench_isa(bench, k) != NULL && strcmp(bench_isa(bench, k), "scalar") != 0)
-                    race_threads(bench, "threads", &crew, &fill_kinds[fills[i].kind], &tensor, bench_isa(bench, k));
+                    race_threads(bench, "threads", &crews, &fill_kinds[fills[i].kind], &tensor, bench_isa(bench, k));
         }
     }
-    crew_end(&crew);
+    bench_crews_end(&crews);
     bench_unmap(memory, bench->memory_nbytes);
 }
 
@@ -267,8 +238,8 @@ void bench_square(struct bench *bench)
 {
     static const fanin_dtype dtypes[] = {FANIN_F32, FANIN_F64};
     const int64_t sizes[] = {bench->is_quick ? 128 : 512, bench->is_quick ? 0 : 2048};
-    struct crew crew;
-    crew_begin(bench, &crew);
+    struct bench_crews crews;
+    bench_crews_begin(&crews, bench->nthreads);
     bench_print_title("orthogonal matrices, wall time", NULL);
     for (size_t s = 0; s < 2 && sizes[s] > 0; s++)
         for (size_t d = 0; d < 2; d++) {
@@ -277,10 +248,10 @@ void bench_square(struct bench *bench)
             fanin_tensor tensor = fanin_tensor_2d(memory, dtypes[d], sizes[s], sizes[s]);
             for (size_t i = 0; i < fanin_isa_count(); i++)
                 if (bench_isa(bench, i) != NULL)
-                    race_threads(bench, "square", &crew, &orthogonal_kind, &tensor, bench_isa(bench, i));
+                    race_threads(bench, "square", &crews, &orthogonal_kind, &tensor, bench_isa(bench, i));
             bench_unmap(memory, nbytes);
         }
-    crew_end(&crew);
+    bench_crews_end(&crews);
 }
 
 /* -- Cold pages --------------------------------------------------------------------------------------------------- */
@@ -300,7 +271,7 @@ static void map_cold(void *context)
         bench_unmap(pass->memory, pass->nbytes);
     pass->memory = bench_untouched(pass->nbytes, pass->is_huge);
     pass->fill.tensor.data = pass->memory;
-    force_isa(pass->fill.isa);
+    bench_force_isa(pass->fill.isa);
 }
 
 static void run_cold(void *context)
@@ -340,10 +311,7 @@ static void race_cold(struct bench *bench, const struct fill_kind *kind, fanin_d
 
 void bench_cold(struct bench *bench)
 {
-    const char *isa = NULL;
-    for (size_t i = fanin_isa_count(); i-- > 0;)
-        if (bench_isa(bench, i) != NULL)
-            isa = bench_isa(bench, i);
+    const char *isa = bench_best_isa(bench);
     bench_print_title("cold: first touch of fresh pages, wall time", "the best non-zero store on fresh pages");
     for (int is_huge = 0; is_huge < 2; is_huge++) {
         race_cold(bench, &fill_kinds[0], FANIN_F32, is_huge, isa);
@@ -363,7 +331,7 @@ struct jump_pass {
 static void prepare_jump(void *context)
 {
     const struct jump_pass *pass = context;
-    force_isa(pass->isa);
+    bench_force_isa(pass->isa);
 }
 
 static void run_jump(void *context)

@@ -10,7 +10,7 @@
 
 static const struct {
     const char *name;
-    const char *path; /* from the root of the sources */
+    const char *source; /* from the root of the sources */
     fanin_dtype dtype;
     bool is_quick; /* small enough for --quick */
 } models[] = {
@@ -24,11 +24,12 @@ static const struct {
 static const uint64_t PART_NBYTES = UINT64_C(1) << 30;
 
 struct model {
+    const char *name;
+    const char *source;
     char path[4096];
     fanin_dtype dtype;
     const fanin_plan *plan; /* to know beforehand what there is; each pass makes its own */
     const char *isa;
-    fanin_run_options options;
     char *memory;
     size_t memory_nbytes;
     size_t ntensors;
@@ -83,10 +84,16 @@ static fanin_plan *read_plan(const char *path, fanin_dtype dtype)
     return plan;
 }
 
+struct model_pass {
+    struct model *model;
+    fanin_run_options options;
+};
+
 /* From the description to the last weight, as torch's constructors begin with a config. */
 static void make_model(void *context)
 {
-    struct model *model = context;
+    const struct model_pass *pass = context;
+    struct model *model = pass->model;
     fanin_error error;
     fanin_plan *plan = read_plan(model->path, model->dtype);
     size_t begin = 0;
@@ -94,35 +101,10 @@ static void make_model(void *context)
         memset(model->data, 0, model->ntensors * sizeof *model->data);
         for (size_t i = begin; i < model->ends[part]; i++)
             model->data[i] = model->places[i];
-        bench_check(fanin_run_memory(plan, &model->options, model->data, &error), &error, model->path);
+        bench_check(fanin_run_memory(plan, &pass->options, model->data, &error), &error, model->path);
         begin = model->ends[part];
     }
     fanin_plan_free(plan);
-}
-
-struct store_model {
-    const struct bench_store *store;
-    const struct model *model;
-};
-
-/* As many bytes, into the same memory over and over. */
-static void store_model(void *context)
-{
-    const struct store_model *pass = context;
-    uint64_t left = pass->model->nbytes;
-    while (left > 0) {
-        size_t nbytes = left < pass->model->memory_nbytes ? (size_t)left : pass->model->memory_nbytes;
-        pass->store->store(pass->model->memory, nbytes);
-        left -= nbytes;
-    }
-}
-
-static const char *best_isa(const struct bench *bench)
-{
-    for (size_t i = 0; i < fanin_isa_count(); i++)
-        if (bench_isa(bench, i) != NULL)
-            return bench_isa(bench, i);
-    return fanin_isa_active();
 }
 
 /* How many of the plan's draws are made for values that nobody will see. */
@@ -135,74 +117,83 @@ static double dead_share(const fanin_plan *plan)
     return fanin_plan_ndraws(plan) > 0 ? (double)dead / (double)fanin_plan_ndraws(plan) : 0;
 }
 
-static void prepare_model(void *context)
+/* With every count of threads, each beside stores by as many threads. */
+static void race_model(struct bench *bench, struct model *model, const struct bench_crews *crews)
 {
-    const struct model *model = context;
-    fanin_error error;
-    bench_check(fanin_isa_force(model->isa, &error), &error, "model");
-}
-
-static void race_model(struct bench *bench, struct model *model, const char *name, const char *path)
-{
-    struct bench_contender contenders[BENCH_MAX_STORES + 1];
-    struct store_model passes[BENCH_MAX_STORES];
-    const struct bench_store *stores;
-    size_t nstores = bench_stores(&stores);
-    for (size_t i = 0; i < nstores; i++) {
-        passes[i] = (struct store_model){&stores[i], model};
-        contenders[i] = (struct bench_contender){.pass = store_model, .context = &passes[i], .clock = BENCH_WALL};
+    struct bench_contender contenders[BENCH_MAX_CREWS * (BENCH_MAX_STORES + 1)];
+    struct bench_store_pass stores[BENCH_MAX_CREWS][BENCH_MAX_STORES];
+    struct model_pass passes[BENCH_MAX_CREWS];
+    size_t nstores = 0;
+    for (size_t t = 0; t < crews->n; t++) {
+        struct bench_contender *group = contenders + t * (nstores + 1);
+        const fanin_parallel *parallel = &crews->parallels[t];
+        nstores = bench_store_contenders(group, stores[t], model->memory, model->memory_nbytes, parallel, BENCH_WALL);
+        passes[t] = (struct model_pass){
+            model, {.size = sizeof passes[t].options, .seed = 42, .parallel = t > 0 ? parallel : NULL}};
+        group[nstores] = (struct bench_contender){.pass = make_model, .context = &passes[t], .clock = BENCH_WALL};
     }
-    contenders[nstores] =
-        (struct bench_contender){.prepare = prepare_model, .pass = make_model, .context = model, .clock = BENCH_WALL};
-    bench_race(contenders, nstores + 1, &bench->effort);
-    struct bench_row row = {.section = "model",
-                            .dtype = fanin_dtype_name(model->dtype),
-                            .variant = model->isa,
-                            .nthreads = 1,
-                            .nelem = model->nelem,
-                            .nbytes = model->nbytes,
-                            .store_seconds = bench_best_store(contenders, nstores)};
-    snprintf(row.name, sizeof row.name, "%s", name);
-    snprintf(row.source, sizeof row.source, "%s", path);
-    if (dead_share(model->plan) > 0)
-        snprintf(row.note, sizeof row.note, "%.0f %% of the draws are dead", 100 * dead_share(model->plan));
-    bench_row_take(&row, &contenders[nstores]);
-    bench_add(bench, &row);
+    bench_force_isa(model->isa);
+    bench_race(contenders, crews->n * (nstores + 1), &bench->effort);
+    for (size_t t = 0; t < crews->n; t++) {
+        const struct bench_contender *group = contenders + t * (nstores + 1);
+        struct bench_row row = {.section = "model",
+                                .dtype = fanin_dtype_name(model->dtype),
+                                .variant = model->isa,
+                                .nthreads = crews->parallels[t].nthreads,
+                                .nelem = model->nelem,
+                                .nbytes = model->nbytes};
+        /* The memory is stored into as often as the model fills it. */
+        row.store_seconds = bench_best_store(group, nstores) * (double)model->nbytes / (double)model->memory_nbytes;
+        snprintf(row.name, sizeof row.name, "%s", model->name);
+        snprintf(row.source, sizeof row.source, "%s", model->source);
+        if (dead_share(model->plan) > 0)
+            snprintf(row.note, sizeof row.note, "%.0f %% of the draws are dead", 100 * dead_share(model->plan));
+        if (t > 0)
+            snprintf(row.remark, sizeof row.remark, "%.2f x one thread",
+                     bench_median(&contenders[nstores]) / bench_median(&group[nstores]));
+        bench_row_take(&row, &group[nstores]);
+        bench_add(bench, &row);
+    }
 }
 
-static void bench_model(struct bench *bench, const char *name, const char *path, fanin_dtype dtype)
+static void bench_model(struct bench *bench, struct model *model, const struct bench_crews *crews)
 {
-    struct model model = {
-        .dtype = dtype, .isa = best_isa(bench), .options = {.size = sizeof model.options, .seed = 42}};
-    snprintf(model.path, sizeof model.path, "%s/%s", bench->root, path);
-    fanin_plan *plan = read_plan(model.path, dtype);
-    model.plan = plan;
-    model.ntensors = fanin_plan_tensor_count(plan);
-    model.ends = calloc(model.ntensors, sizeof *model.ends);
-    model.places = calloc(model.ntensors, sizeof *model.places);
-    model.data = calloc(model.ntensors, sizeof *model.data);
-    if (model.ends == NULL || model.places == NULL || model.data == NULL)
-        bench_die(name, "no memory");
-    divide(&model);
-    if (model.memory_nbytes > bench_available_nbytes() / 2) {
-        printf("%s is left out: it takes %.1f GB, and half of what is free is less\n", name,
-               1e-9 * (double)model.memory_nbytes);
+    snprintf(model->path, sizeof model->path, "%s/%s", bench->root, model->source);
+    fanin_plan *plan = read_plan(model->path, model->dtype);
+    model->plan = plan;
+    model->ntensors = fanin_plan_tensor_count(plan);
+    model->ends = calloc(model->ntensors, sizeof *model->ends);
+    model->places = calloc(model->ntensors, sizeof *model->places);
+    model->data = calloc(model->ntensors, sizeof *model->data);
+    if (model->ends == NULL || model->places == NULL || model->data == NULL)
+        bench_die(model->name, "no memory");
+    divide(model);
+    if (model->memory_nbytes > bench_available_nbytes() / 2) {
+        printf("%s is left out: it takes %.1f GB, and half of what is free is less\n", model->name,
+               1e-9 * (double)model->memory_nbytes);
     } else {
-        model.memory = bench_touched(model.memory_nbytes);
-        divide(&model);
-        race_model(bench, &model, name, path);
-        bench_unmap(model.memory, model.memory_nbytes);
+        model->memory = bench_touched(model->memory_nbytes);
+        divide(model);
+        race_model(bench, model, crews);
+        bench_unmap(model->memory, model->memory_nbytes);
     }
-    free(model.ends);
-    free(model.places);
-    free(model.data);
+    free(model->ends);
+    free(model->places);
+    free(model->data);
     fanin_plan_free(plan);
 }
 
 void bench_models(struct bench *bench)
 {
-    bench_print_title("whole models into memory that was touched before, wall time", "the best non-zero store");
-    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++)
+    struct bench_crews crews;
+    bench_print_title("whole models into memory that was touched before, wall time",
+                      "the best non-zero store by as many threads");
+    bench_crews_begin(&crews, bench->nthreads);
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        struct model model = {
+            .name = models[i].name, .source = models[i].source, .dtype = models[i].dtype, .isa = bench_best_isa(bench)};
         if (models[i].is_quick || !bench->is_quick)
-            bench_model(bench, models[i].name, models[i].path, models[i].dtype);
+            bench_model(bench, &model, &crews);
+    }
+    bench_crews_end(&crews);
 }

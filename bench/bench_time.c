@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { HUGE_PAGE = 2 << 20, MAX_CONTENDERS = 64 };
+enum { HUGE_PAGE = 2 << 20, MAX_CONTENDERS = BENCH_MAX_CREWS * (BENCH_MAX_STORES + 1) };
 
 static double now(enum bench_clock clock)
 {

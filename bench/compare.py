@@ -217,15 +217,14 @@ class Goals:
             )
 
     def of_whole(self, isa):
-        row = self.row("file", "checkpoint", "bf16", isa)
-        self.add("checkpoint with fsync", of_store(row) if row else None, 0.9, "of the best plain writer")
-        self.against_torch("checkpoint without fsync", self.row("file", "checkpoint, no fsync", "bf16", isa), 4)
-        threads = max((r["threads"] for r in self.rows if r["name"] == "GPT-2 small"), default=1)
-        self.against_torch(
-            f"GPT-2 small, {threads} thread{'s' * (threads > 1)}",
-            self.row("model", "GPT-2 small", "f32", isa, threads),
-            20,
-        )
+        for n in sorted({row["threads"] for row in self.rows if row["section"] in ("model", "file")}):
+            words = f"{n} thread{'s' * (n > 1)}"
+            row = self.row("file", "checkpoint", "bf16", isa, n)
+            self.add(f"checkpoint with fsync, {words}", of_store(row) if row else None, 0.9, "of the best plain writer")
+            self.against_torch(
+                f"checkpoint without fsync, {words}", self.row("file", "checkpoint, no fsync", "bf16", isa, n), 4
+            )
+            self.against_torch(f"GPT-2 small, {words}", self.row("model", "GPT-2 small", "f32", isa, n), 20)
 
     def all(self):
         isas = [isa for isa in ("avx512", "avx2") if any(r["variant"] == isa for r in self.rows)]

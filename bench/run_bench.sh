@@ -71,6 +71,7 @@ for section in $(echo "$sections" | tr , ' '); do
     echo "== $section: fanin" >&2
     one second >&2
 done
-"$python" "$root/bench/compare.py" --json "$out.json" "$work"/*.json | tee "$out.txt"
+"$python" "$root/bench/compare.py" --json "$out.json" "$work"/*.json >"$out.txt"
+cat "$out.txt"
 rm -rf "$work"
 echo "$out.json $out.txt" >&2

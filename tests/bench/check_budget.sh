@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # A slow-down fails without a clock: callgrind counts the instructions of each fill's AVX2 path, and none may take more
-# than its budget and 5 %. A change that takes more of them and less time raises the budget and says so. Lines printed are in the form of the budget files.
+# than its budget and 5 %. A change that takes more of them and less time raises the budget and says so. The lines
+# printed are in the form of the budget files.
 # usage: check_budget.sh PROGRAM COMPILER-VERSION
 
 set -u
