@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+"""fanin for torch: `fanin.torch.init` is torch.nn.init with the same bytes, `accelerate()` makes code that is not yours
+faster."""
+
+import torch  # noqa: F401  (says that it is missing before anything else does)
