@@ -69,21 +69,25 @@ static float float_at(int64_t order)
     return fanin_f32_from_bits(order < 0 ? (uint32_t)-order | 0x80000000 : (uint32_t)order);
 }
 
-/* The float farthest from `value`, a value of the dtype, in one direction (+1, -1) that is still rounded to it. */
-static float last_that_rounds_to(fanin_dtype dtype, float value, int direction)
+/* The least float that is rounded to `value`, a value of the dtype. */
+static float least_that_rounds_to(fanin_dtype dtype, float value)
 {
-    int64_t inside = 0, outside = (int64_t)1 << 31; /* distances; every dtype here ends before infinity */
-    int64_t room = 0x7f800000 - direction * order_of(value);
-    if (outside > room)
-        outside = room;
+    int64_t inside = 0, outside = order_of(value) + 0x7f800000; /* distances; at the second is -infinity */
     while (outside - inside > 1) {
         int64_t middle = (inside + outside) / 2;
-        if (round_f32_to(dtype, float_at(order_of(value) + direction * middle)) == value)
+        if (round_f32_to(dtype, float_at(order_of(value) - middle)) == value)
             inside = middle;
         else
             outside = middle;
     }
-    return float_at(order_of(value) + direction * inside);
+    return float_at(order_of(value) - inside);
+}
+
+/* The value that 24 bits of a draw make, before it is rounded to the dtype; it grows with them, and is at most `to`. */
+static float value_of(uint32_t bits, float from, float range, fanin_profile profile)
+{
+    float unit = (float)bits * 0x1p-24f;
+    return profile & FANIN_UNFUSED ? unit * range + from : fmaf(unit, range, from);
 }
 
 /*
@@ -92,15 +96,13 @@ static float last_that_rounds_to(fanin_dtype dtype, float value, int direction)
  */
 static struct fanin_uniform_f32 rule_f32(fanin_dtype dtype, double from, double to, fanin_profile profile)
 {
-    struct fanin_uniform_f32 rule = {.mask = 0xffffff, .scale = 0x1p-24f, .upper_low = NAN, .upper_high = NAN};
+    struct fanin_uniform_f32 rule = {.mask = 0xffffff, .scale = 0x1p-24f, .upper = INFINITY};
     float f = (float)from, t = (float)to;
     if (fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12) {
         rule.range = t - f;
-        rule.upper_low = rule.upper_high = round_f32_to(dtype, t);
-        if (dtype != FANIN_F32) {
-            rule.upper_low = last_that_rounds_to(dtype, rule.upper_low, -1);
-            rule.upper_high = last_that_rounds_to(dtype, rule.upper_high, 1);
-        }
+        float upper = least_that_rounds_to(dtype, round_f32_to(dtype, t));
+        if (value_of(rule.mask, f, rule.range, profile) >= upper)
+            rule.upper = upper;
     } else {
         if (dtype == FANIN_BF16) {
             rule.mask = 0xff;

@@ -34,12 +34,10 @@ enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
  */
 static inline void mt_step(uint32_t *x)
 {
-    const vu upper = vu_set1(0x80000000), lower = vu_set1(0x7fffffff);
-    const vu one = vu_set1(1), twist = vu_set1(0x9908b0df), zero = vu_set1(0);
     vu next = vu_load(x + 1);
-    vu joined = vu_or(vu_and(vu_load(x), upper), vu_and(next, lower));
-    vu odd = vu_and(vu_sub(zero, vu_and(next, one)), twist);
-    vu_store(x + MT_N, vu_xor(vu_load(x + MT_M), vu_xor(vu_shr(joined, 1), odd)));
+    vu joined = vu_choose(vu_set1(0x80000000), vu_load(x), next);
+    vu word = vu_xor(vu_load(x + MT_M), vu_shr(joined, 1));
+    vu_store(x + MT_N, vu_xor_if_odd(word, next, vu_set1(0x9908b0df)));
 }
 
 /* The next n words behind x[0..623]: a loop over words makes as many ahead as it takes, and the rest at its end. */
@@ -51,12 +49,24 @@ static inline void mt_run(uint32_t *x, size_t n)
 
 static void mt_generate(uint32_t *x, size_t nblocks) { mt_run(x, nblocks * MT_N); }
 
-static inline vu vu_temper(vu y)
+/* All but the last step, y ^ y >> 18, which what takes the word may join with a mask. */
+static inline vu vu_temper_but_last(vu y)
 {
     y = vu_xor(y, vu_shr(y, 11));
-    y = vu_xor(y, vu_and(vu_shl(y, 7), vu_set1(0x9d2c5680)));
-    y = vu_xor(y, vu_and(vu_shl(y, 15), vu_set1(0xefc60000)));
+    y = vu_xor_and(y, vu_shl(y, 7), vu_set1(0x9d2c5680));
+    return vu_xor_and(y, vu_shl(y, 15), vu_set1(0xefc60000));
+}
+
+static inline vu vu_temper(vu y)
+{
+    y = vu_temper_but_last(y);
     return vu_xor(y, vu_shr(y, 18));
+}
+
+static inline vu vu_temper_masked(vu y, vu mask)
+{
+    y = vu_temper_but_last(y);
+    return vu_xor_masked(y, vu_shr(y, 18), mask);
 }
 
 /* One word of any variant, for what is left of a count that is no multiple of W. */
@@ -166,37 +176,43 @@ static void mt_square(uint64_t *polynomial, unsigned shift, const uint16_t *term
 
 /* ---- uniform ---- */
 
-/* `folded`: range 2^-bits is exact, so one product is enough. */
-static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule, bool folded)
+/*
+ * What a rule allows to leave out: `folded`, range 2^-bits is exact, so one product is enough; `open`, no value comes
+ * to be the upper bound.
+ */
+struct uniform_shortcuts {
+    bool folded, open;
+};
+
+static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule, struct uniform_shortcuts can)
 {
-    vf x = vf_from_int(vu_and(vu_temper(vu_load(raw)), vu_set1(rule->mask)));
-    vf v = folded ? vf_madd(x, vf_set1(rule->range * rule->scale), vf_set1(rule->from))
-                  : vf_madd(vf_mul(x, vf_set1(rule->scale)), vf_set1(rule->range), vf_set1(rule->from));
-    vf_mask is_upper = vf_within(v, vf_set1(rule->upper_low), vf_set1(rule->upper_high));
-    return vf_select(is_upper, vf_set1(rule->from), v);
+    vf x = vf_from_int(vu_temper_masked(vu_load(raw), vu_set1(rule->mask)));
+    vf v = can.folded ? vf_madd(x, vf_set1(rule->range * rule->scale), vf_set1(rule->from))
+                      : vf_madd(vf_mul(x, vf_set1(rule->scale)), vf_set1(rule->range), vf_set1(rule->from));
+    return can.open ? v : vf_select(vf_lt(v, vf_set1(rule->upper)), v, vf_set1(rule->from));
 }
 
 /* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
 #define DEFINE_UNIFORM_RUN(name, type, store2)                                                                         \
     static inline void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,            \
-                            bool folded, struct fanin_ahead ahead)                                                     \
+                            struct uniform_shortcuts can, struct fanin_ahead ahead)                                    \
     {                                                                                                                  \
         enum { STEP = 2 * W };                                                                                         \
         const struct fanin_uniform_f32 r = *rule; /* stores cannot change it */                                        \
         const size_t total = ahead.nblocks * MT_N;                                                                     \
         size_t i = 0, made_ahead = 0;                                                                                  \
         for (; i + STEP <= n && made_ahead + STEP <= total; i += STEP, made_ahead += STEP) {                           \
-            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, folded), uniform_lanes(raw + i + W, &r, folded));  \
+            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, can), uniform_lanes(raw + i + W, &r, can));        \
             mt_run(ahead.words + made_ahead, STEP);                                                                    \
         }                                                                                                              \
         mt_run(ahead.words + made_ahead, total - made_ahead);                                                          \
         for (; i + STEP <= n; i += STEP)                                                                               \
-            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, folded), uniform_lanes(raw + i + W, &r, folded));  \
+            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, can), uniform_lanes(raw + i + W, &r, can));        \
         if (i < n) {                                                                                                   \
             uint32_t last[STEP] = {0};                                                                                 \
             _Alignas(W * 4) type made[STEP];                                                                           \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
-            store2(made, made + W, uniform_lanes(last, &r, folded), uniform_lanes(last + W, &r, folded));              \
+            store2(made, made + W, uniform_lanes(last, &r, can), uniform_lanes(last + W, &r, can));                    \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
@@ -205,22 +221,20 @@ DEFINE_UNIFORM_RUN(uniform_run_f32_bypass, float, vf_store2_bypass)
 DEFINE_UNIFORM_RUN(uniform_run_bf16, uint16_t, vf_store2_bf16)
 DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
 
-/* A subnormal product would be rounded. */
-static inline bool is_folded(const struct fanin_uniform_f32 *rule)
-{
-    return rule->range == 0 || fabsf(rule->range) * rule->scale >= 0x1p-126f;
-}
-
+/* A loop for each case that is met: a subnormal product would be rounded, and is rare. */
 #define DEFINE_UNIFORM(name, run, type)                                                                                \
     static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,                   \
                      struct fanin_ahead ahead)                                                                         \
     {                                                                                                                  \
-        if (is_folded(rule))                                                                                           \
-            run(out, raw, n, rule, true, ahead);                                                                       \
+        if (rule->range != 0 && fabsf(rule->range) * rule->scale < 0x1p-126f)                                          \
+            run(out, raw, n, rule, (struct uniform_shortcuts){false, false}, ahead);                                   \
+        else if (rule->upper == INFINITY)                                                                              \
+            run(out, raw, n, rule, (struct uniform_shortcuts){true, true}, ahead);                                     \
         else                                                                                                           \
-            run(out, raw, n, rule, false, ahead);                                                                      \
+            run(out, raw, n, rule, (struct uniform_shortcuts){true, false}, ahead);                                    \
     }
 DEFINE_UNIFORM(uniform_f32, uniform_run_f32, float)
+DEFINE_UNIFORM(uniform_f32_aligned, uniform_run_f32_bypass, float)
 DEFINE_UNIFORM(uniform_bf16, uniform_run_bf16, uint16_t)
 DEFINE_UNIFORM(uniform_f16, uniform_run_f16, uint16_t)
 
@@ -232,10 +246,7 @@ static void uniform_f32_bypass(float *out, const uint32_t *raw, size_t n, const 
     if (head > n)
         head = n;
     uniform_f32(out, raw, head, rule, (struct fanin_ahead){NULL, 0});
-    if (is_folded(rule))
-        uniform_run_f32_bypass(out + head, raw + head, n - head, rule, true, ahead);
-    else
-        uniform_run_f32_bypass(out + head, raw + head, n - head, rule, false, ahead);
+    uniform_f32_aligned(out + head, raw + head, n - head, rule, ahead);
 }
 
 static void fence(void) { vu_fence(); }
@@ -296,18 +307,19 @@ static inline vf minus_2_log_lanes(vf x)
 }
 
 /*
- * sin x and cos x for 0 <= x < 2 pi, after reduction by multiples of pi / 4 in three steps. What is left of x is never
- * -0, and zero at x = 0 only, for the angles that 24 bits make.
+ * sin x and cos x for x = 2 pi w 2^-24, w of 24 bits, after reduction by quarter turns in three steps. The original
+ * takes the nearest quarter from x; from w it is the same for all w, and needs no conversion. What is left of x is
+ * never -0, and zero at x = 0 only. 2 pi 2^-24 is a power of two times 2 pi: the product is rounded as it is there.
  */
-static inline void sincos_lanes(vf x, vf *sine, vf *cosine)
+static inline void sincos_lanes(vu w, vf *sine, vf *cosine)
 {
     const vu sign = vu_set1(0x80000000);
-    vu j = vu_from_truncated(vf_mul(x, vf_set1(0x1.45f306p+0f)));
-    j = vu_and(vu_add(j, vu_set1(1)), vu_set1(0xfffffffe));
-    vf y = vf_from_int(j);
-    x = vf_madd(y, vf_set1(-0x1.92p-1f), x);
-    x = vf_madd(y, vf_set1(-0x1.fb4p-13f), x);
-    x = vf_madd(y, vf_set1(-0x1.4442d2p-25f), x);
+    vf x = vf_mul(vf_from_int(w), vf_set1(0x1.921fb6p-22f));
+    vu quarter = vu_shr(vu_add(w, vu_set1(0x200000)), 22);
+    vf y = vf_from_int(quarter);
+    x = vf_madd(y, vf_set1(-0x1.92p+0f), x);
+    x = vf_madd(y, vf_set1(-0x1.fb4p-12f), x);
+    x = vf_madd(y, vf_set1(-0x1.4442d2p-24f), x);
     vf z = vf_mul(x, x);
     vf a = vf_madd(vf_set1(0x1.99eb9cp-16f), z, vf_set1(-0x1.6c0c34p-10f));
     a = vf_madd(a, z, vf_set1(0x1.55554ap-5f));
@@ -318,20 +330,21 @@ static inline void sincos_lanes(vf x, vf *sine, vf *cosine)
     b = vf_madd(b, z, vf_set1(-0x1.555546p-3f));
     b = vf_mul(b, z);
     b = vf_madd(b, x, x);
-    vu s = vu_bits(vf_select_bit(j, 1, a, b)), c = vu_bits(vf_select_bit(j, 1, b, a));
-    *sine = vf_bits(vu_xor(s, vu_and(vu_shl(j, 29), sign)));
-    *cosine = vf_bits(vu_xor(c, vu_and(vu_shl(vu_add(j, vu_set1(2)), 29), sign)));
+    vu s = vu_bits(vf_select_bit(quarter, 0, a, b)), c = vu_bits(vf_select_bit(quarter, 0, b, a));
+    /* modulo 4 in the two top bits: the sine is negative if the first is set, the cosine if they differ */
+    vu quadrant = vu_shl(quarter, 30);
+    *sine = vf_bits(vu_xor_and(s, quadrant, sign));
+    *cosine = vf_bits(vu_xor_and(c, vu_xor(quadrant, vu_add(quadrant, quadrant)), sign));
 }
 
-/* Factors that are powers of two are put into constants: u1 = 1 - word 2^-24 and 2 pi 2^-24 are exact. */
+/* u1 = 1 - word 2^-24 is exact. */
 static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf *second)
 {
     const vu mask = vu_set1(0xffffff);
-    vf u1 = vf_fma(vf_from_int(vu_and(vu_temper(raw1), mask)), vf_set1(-0x1p-24f), vf_set1(1.0f));
-    vf angle = vf_mul(vf_from_int(vu_and(vu_temper(raw2), mask)), vf_set1(0x1.921fb6p-22f));
+    vf u1 = vf_fma(vf_from_int(vu_temper_masked(raw1, mask)), vf_set1(-0x1p-24f), vf_set1(1.0f));
     vf radius = vf_sqrt(minus_2_log_lanes(u1));
     vf sine, cosine;
-    sincos_lanes(angle, &sine, &cosine);
+    sincos_lanes(vu_temper_masked(raw2, mask), &sine, &cosine);
     *first = vf_fma(vf_mul(radius, cosine), std, mean);
     *second = vf_fma(vf_mul(radius, sine), std, mean);
 }
@@ -339,7 +352,7 @@ static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf
 /* Vectors of 16 lanes take two blocks at once; an odd last one goes through a pair on the side. */
 enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
 
-#define DEFINE_NORMAL(name, type, store2)                                                                              \
+#define DEFINE_NORMAL(name, type, store_halves)                                                                        \
     static inline void name##_step(type *out, const uint32_t *raw, vf mean, vf std)                                    \
     {                                                                                                                  \
         for (size_t j = 0; j < 8; j += PAIR_STEP) {                                                                    \
@@ -347,7 +360,7 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             vf first, second;                                                                                          \
             vu_load_halves(raw, j, &raw1, &raw2);                                                                      \
             normal_lanes(raw1, raw2, mean, std, &first, &second);                                                      \
-            vf_store_halves(store2, out, j, first, second);                                                            \
+            store_halves(out, j, first, second);                                                                       \
         }                                                                                                              \
     }                                                                                                                  \
     static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std, struct fanin_ahead ahead)  \
@@ -371,9 +384,9 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             memcpy(out + i * FANIN_NORMAL_BLOCK, made, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *made);             \
         }                                                                                                              \
     }
-DEFINE_NORMAL(normal_f32, float, vf_store2)
-DEFINE_NORMAL(normal_bf16_finite, uint16_t, vf_store2_bf16)
-DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store2_f16)
+DEFINE_NORMAL(normal_f32, float, vf_store_halves_f32)
+DEFINE_NORMAL(normal_bf16_finite, uint16_t, vf_store_halves_bf16)
+DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store_halves_f16)
 
 /* NaN comes out only if mean or std is not finite: then the conversion that knows NaN is taken, a block at a time. */
 #define DEFINE_NORMAL_16(name, from_f32)                                                                               \

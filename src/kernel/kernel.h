@@ -18,15 +18,14 @@
 
 /*
  * value = from + range * (word & mask) * 2^-bits, and `from` wherever the stored value would be the upper bound: that
- * is where the value before rounding lies in [upper_low, upper_high] (NaN: nowhere).
+ * is where the value before rounding is not below `upper` (INFINITY: nowhere).
  */
 struct fanin_uniform_f32 {
     uint32_t mask;
     float scale; /* 2^-bits */
     float from;
     float range;
-    float upper_low;
-    float upper_high;
+    float upper;
 };
 
 struct fanin_uniform_f64 {

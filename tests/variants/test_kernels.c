@@ -177,7 +177,7 @@ static const double parameters[][2] = {
                 float from = (float)parameters[p][0], to = (float)parameters[p][1];                                    \
                 if (!isfinite(from) || !isfinite(to))                                                                  \
                     continue; /* refused before any kernel sees them */                                                \
-                struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : NAN, to};           \
+                struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : INFINITY};          \
                 type *a = guarded(n * sizeof *a), *b = guarded(n * sizeof *b);                                         \
                 scalar->slot(a, raw, n, &rule, ahead_of(0, n % 3));                                                    \
                 other->slot(b, raw, n, &rule, ahead_of(1, n % 3));                                                     \

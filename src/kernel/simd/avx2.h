@@ -23,13 +23,22 @@ static inline vu vu_load(const uint32_t *p) { return _mm256_loadu_si256((const _
 static inline void vu_store(uint32_t *p, vu a) { _mm256_storeu_si256((__m256i *)p, a); }
 static inline vu vu_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
 static inline vu vu_and(vu a, vu b) { return _mm256_and_si256(a, b); }
-static inline vu vu_or(vu a, vu b) { return _mm256_or_si256(a, b); }
 static inline vu vu_xor(vu a, vu b) { return _mm256_xor_si256(a, b); }
 static inline vu vu_add(vu a, vu b) { return _mm256_add_epi32(a, b); }
 static inline vu vu_sub(vu a, vu b) { return _mm256_sub_epi32(a, b); }
 #define vu_shl(a, n) _mm256_slli_epi32(a, n)
 #define vu_shr(a, n) _mm256_srli_epi32(a, n)
 #define vu_sra(a, n) _mm256_srai_epi32(a, n)
+static inline vu vu_choose(vu mask, vu a, vu b)
+{
+    return _mm256_or_si256(vu_and(a, mask), _mm256_andnot_si256(mask, b));
+}
+static inline vu vu_xor_and(vu a, vu b, vu c) { return vu_xor(a, vu_and(b, c)); }
+static inline vu vu_xor_masked(vu a, vu b, vu c) { return vu_and(vu_xor(a, b), c); }
+static inline vu vu_xor_if_odd(vu a, vu b, vu c)
+{
+    return vu_xor_and(a, vu_sub(_mm256_setzero_si256(), vu_and(b, vu_set1(1))), c);
+}
 
 static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)
@@ -48,15 +57,10 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_fnmsub(vf a, vf b, vf c) { return _mm256_fnmsub_ps(a, b, c); }
 static inline vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
-static inline vf_mask vf_within(vf a, vf low, vf high)
-{
-    return _mm256_and_ps(_mm256_cmp_ps(a, low, _CMP_GE_OQ), _mm256_cmp_ps(a, high, _CMP_LE_OQ));
-}
 static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 static inline vf vf_bits(vu a) { return _mm256_castsi256_ps(a); }
 static inline vu vu_bits(vf a) { return _mm256_castps_si256(a); }
 static inline vf vf_from_int(vu a) { return _mm256_cvtepi32_ps(a); }
-static inline vu vu_from_truncated(vf a) { return _mm256_cvttps_epi32(a); }
 #define vf_select_bit(bits, bit, a, b) _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 31 - (bit))))
 
 /* bf16 bits in the low half of each lane */
@@ -114,7 +118,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = vu_load(raw);
     *second = vu_load(raw + 8);
 }
-#define vf_store_halves(store2, out, j, first, second) store2((out), (out) + 8, first, second)
+#define vf_store_halves_f32(out, j, first, second)  vf_store2((out), (out) + 8, first, second)
+#define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out), (out) + 8, first, second)
+#define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out), (out) + 8, first, second)
 
 /* Matrices: 4 rows of 3 vectors are 12 of the 16 registers. */
 #define TILE_ROWS 4

@@ -21,15 +21,31 @@ typedef __mmask8 vd_mask;
 
 static inline vu vu_load(const uint32_t *p) { return _mm512_loadu_si512(p); }
 static inline void vu_store(uint32_t *p, vu a) { _mm512_storeu_si512(p, a); }
-static inline vu vu_set1(uint32_t a) { return _mm512_set1_epi32((int32_t)a); }
+/*
+ * Opaque to the compiler: what it knows to be a constant, gcc 12 would rather make anew in each step than keep, by a
+ * broadcast from a general register, which takes a turn in the pipe that shuffles and masks need.
+ */
+static inline vu vu_set1(uint32_t a)
+{
+    vu all = _mm512_set1_epi32((int32_t)a);
+    __asm__("" : "+v"(all));
+    return all;
+}
 static inline vu vu_and(vu a, vu b) { return _mm512_and_si512(a, b); }
-static inline vu vu_or(vu a, vu b) { return _mm512_or_si512(a, b); }
 static inline vu vu_xor(vu a, vu b) { return _mm512_xor_si512(a, b); }
 static inline vu vu_add(vu a, vu b) { return _mm512_add_epi32(a, b); }
 static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
 #define vu_shl(a, n) _mm512_slli_epi32(a, n)
 #define vu_shr(a, n) _mm512_srli_epi32(a, n)
 #define vu_sra(a, n) _mm512_srai_epi32(a, n)
+/* One three-way operation each. */
+static inline vu vu_choose(vu mask, vu a, vu b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
+static inline vu vu_xor_and(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x78); }
+static inline vu vu_xor_masked(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x28); }
+static inline vu vu_xor_if_odd(vu a, vu b, vu c)
+{
+    return _mm512_mask_xor_epi32(a, _mm512_test_epi32_mask(b, vu_set1(1)), a, c);
+}
 
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)
@@ -52,30 +68,32 @@ static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_fnmsub(vf a, vf b, vf c) { return _mm512_fnmsub_ps(a, b, c); }
 static inline vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-static inline vf_mask vf_within(vf a, vf low, vf high)
-{
-    return _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(a, low, _CMP_GE_OQ), a, high, _CMP_LE_OQ);
-}
 static inline vf vf_select(vf_mask m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 static inline vf vf_bits(vu a) { return _mm512_castsi512_ps(a); }
 static inline vu vu_bits(vf a) { return _mm512_castps_si512(a); }
 static inline vf vf_from_int(vu a) { return _mm512_cvtepi32_ps(a); }
-static inline vu vu_from_truncated(vf a) { return _mm512_cvttps_epi32(a); }
 #define vf_select_bit(bits, bit, a, b) _mm512_mask_blend_ps(_mm512_test_epi32_mask(bits, vu_set1(1u << (bit))), b, a)
 
-/* bf16 bits in the high half of each lane. The processor's own conversion flushes subnormals. */
-static inline vu vu_bf16_high(vf a)
+/*
+ * The 16-bit lanes of a and b that `odd` names, rounded to even by the lane before each: up by 1 if low + (odd & 1) >
+ * 0x8000. The rounding average is (low + (odd & 1) + 1) >> 1 without overflow. The processor's own conversion to bf16
+ * would flush subnormals, and few have it.
+ */
+static inline __m512i vf_pack_bf16(vf a, vf b, __m512i odd)
 {
-    vu bits = vu_bits(a);
-    return vu_add(vu_add(bits, vu_set1(0x7fff)), vu_and(vu_shr(bits, 16), vu_set1(1)));
+    const __m512i one = vu_set1(0x10001);
+    __m512i high = _mm512_permutex2var_epi16(vu_bits(a), odd, vu_bits(b));
+    __m512i low = _mm512_permutex2var_epi16(vu_bits(a), _mm512_xor_si512(odd, one), vu_bits(b));
+    __m512i half = _mm512_avg_epu16(low, _mm512_and_si512(high, one));
+    __mmask32 up = _mm512_cmpgt_epu16_mask(half, vu_set1(0x40004000));
+    return _mm512_mask_add_epi16(high, up, high, one);
 }
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
-    /* the odd 16-bit lanes of both */
     const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25,
                                          23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     (void)q;
-    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(vu_bf16_high(a), odd, vu_bf16_high(b)));
+    _mm512_storeu_si512(p, vf_pack_bf16(a, b, odd));
 }
 static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
@@ -105,16 +123,46 @@ static inline vq vq_xor(vq a, vq b) { return _mm512_xor_si512(a, b); }
 static inline vq vq_shl(vq a, unsigned n) { return _mm512_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
 static inline vq vq_shr(vq a, unsigned n) { return _mm512_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
 
-/* Two normal blocks at once: the first halves of both make one vector, the second halves the other. */
+/*
+ * Two normal blocks at once: the first halves of both make one vector, the second halves the other. Halves move by
+ * loads and stores of 256 bits, which take no turn in the pipe that shuffles need.
+ */
+static inline vu vu_join(const uint32_t *low, const uint32_t *high)
+{
+    __m256i a = _mm256_loadu_si256((const __m256i *)low), b = _mm256_loadu_si256((const __m256i *)high);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+}
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
 {
-    vu a = vu_load(raw), b = vu_load(raw + 16);
     (void)j;
-    *first = _mm512_shuffle_i64x2(a, b, 0x44);
-    *second = _mm512_shuffle_i64x2(a, b, 0xee);
+    *first = vu_join(raw, raw + 16);
+    *second = vu_join(raw + 8, raw + 24);
 }
-#define vf_store_halves(store2, out, j, first, second)                                                                 \
-    store2((out), (out) + 16, _mm512_shuffle_f32x4(first, second, 0x44), _mm512_shuffle_f32x4(first, second, 0xee))
+static inline void vf_store_halves_f32(float *out, size_t j, vf first, vf second)
+{
+    (void)j;
+    _mm256_storeu_ps(out, _mm512_castps512_ps256(first));
+    _mm256_storeu_ps(out + 8, _mm512_castps512_ps256(second));
+    _mm256_storeu_ps(out + 16, _mm512_extractf32x8_ps(first, 1));
+    _mm256_storeu_ps(out + 24, _mm512_extractf32x8_ps(second, 1));
+}
+static inline void vf_store_halves_bf16(uint16_t *out, size_t j, vf first, vf second)
+{
+    const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 31, 29, 27, 25, 23, 21, 19, 17, 47, 45, 43, 41,
+                                         39, 37, 35, 33, 15, 13, 11, 9, 7, 5, 3, 1);
+    (void)j;
+    _mm512_storeu_si512(out, vf_pack_bf16(first, second, odd));
+}
+static inline void vf_store_halves_f16(uint16_t *out, size_t j, vf first, vf second)
+{
+    __m256i a = _mm512_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256i b = _mm512_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    (void)j;
+    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(a));
+    _mm_storeu_si128((__m128i *)(out + 8), _mm256_castsi256_si128(b));
+    _mm_storeu_si128((__m128i *)(out + 16), _mm256_extracti128_si256(a, 1));
+    _mm_storeu_si128((__m128i *)(out + 24), _mm256_extracti128_si256(b, 1));
+}
 
 /* Matrices: 8 rows of 3 vectors are 24 of the 32 registers. */
 #define TILE_ROWS 8

@@ -25,13 +25,17 @@ static inline vu vu_load(const uint32_t *p) { return *p; }
 static inline void vu_store(uint32_t *p, vu a) { *p = a; }
 static inline vu vu_set1(uint32_t a) { return a; }
 static inline vu vu_and(vu a, vu b) { return a & b; }
-static inline vu vu_or(vu a, vu b) { return a | b; }
 static inline vu vu_xor(vu a, vu b) { return a ^ b; }
 static inline vu vu_add(vu a, vu b) { return a + b; }
 static inline vu vu_sub(vu a, vu b) { return a - b; }
 #define vu_shl(a, n) ((a) << (n))
 #define vu_shr(a, n) ((a) >> (n))
 #define vu_sra(a, n) ((uint32_t)((int32_t)(a) >> (n))) /* shifts the sign in */
+/* bits of a where mask has ones, of b elsewhere; a ^ (b & c); (a ^ b) & c; a, and where b is odd a ^ c */
+static inline vu vu_choose(vu mask, vu a, vu b) { return (a & mask) | (b & ~mask); }
+static inline vu vu_xor_and(vu a, vu b, vu c) { return a ^ (b & c); }
+static inline vu vu_xor_masked(vu a, vu b, vu c) { return (a ^ b) & c; }
+static inline vu vu_xor_if_odd(vu a, vu b, vu c) { return b & 1 ? a ^ c : a; }
 
 static inline vf vf_set1(float a) { return a; }
 /* Two vectors at p and q; variants of more than one lane may take q = p + W for granted. 16-bit types: no NaN. */
@@ -60,12 +64,10 @@ static inline vf vf_fma(vf a, vf b, vf c) { return __builtin_fmaf(a, b, c); }
 static inline vf vf_fnmsub(vf a, vf b, vf c) { return __builtin_fmaf(-a, b, -c); } /* -(a b) - c */
 static inline vf vf_sqrt(vf a) { return sqrtf(a); }
 static inline vf_mask vf_lt(vf a, vf b) { return a < b; }
-static inline vf_mask vf_within(vf a, vf low, vf high) { return a >= low && a <= high; }
 static inline vf vf_select(vf_mask m, vf a, vf b) { return m ? a : b; } /* a where m */
 static inline vf vf_bits(vu a) { return fanin_f32_from_bits(a); }
 static inline vu vu_bits(vf a) { return fanin_f32_bits(a); }
 static inline vf vf_from_int(vu a) { return (float)(int32_t)a; }
-static inline vu vu_from_truncated(vf a) { return (uint32_t)(int32_t)a; }
 static inline vf vf_select_bit(vu bits, unsigned bit, vf a, vf b) { return (bits >> bit) & 1 ? a : b; }
 
 /* The 53-bit integers of u64 & (2^53 - 1), the first word of each two the high half. */
@@ -95,7 +97,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = raw[j];
     *second = raw[j + 8];
 }
-#define vf_store_halves(store2, out, j, first, second) store2((out) + (j), (out) + (j) + 8, first, second)
+#define vf_store_halves_f32(out, j, first, second)  vf_store2((out) + (j), (out) + (j) + 8, first, second)
+#define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out) + (j), (out) + (j) + 8, first, second)
+#define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out) + (j), (out) + (j) + 8, first, second)
 
 /* Matrices: the rows of a tile of 3 vectors whose sums stay in registers. */
 #define TILE_ROWS 4
