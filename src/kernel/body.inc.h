@@ -415,14 +415,24 @@ DEFINE_NORMAL_16(normal_f16, fanin_f16_from_f32)
  */
 enum { RUN = 64 };
 
-static void box_muller_f64(const double *radius_squared, const double *angle, double *cosine, double *sine)
+/* Inlined, since only with one_row known is it a loop without branches. */
+__attribute__((always_inline)) static inline uint64_t box_muller_run(const double *radius_squared, const double *angle,
+                                                                     double *cosine, double *sine, bool one_row)
 {
+    uint64_t apart = 0;
     for (size_t i = 0; i < RUN; i++) {
-        struct fanin_sincos both = fanin_sincos(0x1.921fb54442d18p+2 * angle[i]);
+        struct fanin_sincos both = fanin_sincos_positive(0x1.921fb54442d18p+2 * angle[i], one_row, &apart);
         double radius = sqrt(radius_squared[i]);
         cosine[i] = radius * both.cos;
         sine[i] = radius * both.sin;
     }
+    return apart;
+}
+
+static void box_muller_f64(const double *radius_squared, const double *angle, double *cosine, double *sine)
+{
+    if (box_muller_run(radius_squared, angle, cosine, sine, true) != 0)
+        box_muller_run(radius_squared, angle, cosine, sine, false);
 }
 
 static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double mean, double std)

@@ -19,6 +19,7 @@
 #include "fanin/version.h"
 #include "kernel/convert.h"
 #include "kernel/kernel.h"
+#include "kernel/math64.inc.h"
 
 enum { MAX_N = 700, MAX_WORDS = 2 * 16 * 48 };
 
@@ -486,6 +487,51 @@ static void test_all_normals(void **state)
     check_all_normals(&unfused, 1, true);
 }
 
+/*
+ * Angles whose sine and cosine are read from different rows of the table: pi / 2 less the angle lies on a tie of its
+ * grid. Runs that have one are made again, with both rows; beside them are angles at random.
+ */
+static void test_ties_of_angles(void **state)
+{
+    enum { PAIRS = 256 };
+    uint32_t raw[4 * PAIRS];
+    double made[2 * PAIRS];
+    size_t nties = 0;
+    (void)state;
+    random_words(raw, 4 * PAIRS, 12);
+    for (int k = -219; k < 183; k += 2) {
+        const double tie = 0x1.921fb54442d18p0 - k / 256.0;
+        const double near = floor(tie / 0x1.921fb54442d18p+2 * 0x1p53);
+        for (double m = near - 2; m <= near + 2; m++) {
+            uint64_t apart = 0, word = (uint64_t)m;
+            const double angle = 0x1.921fb54442d18p+2 * (m * 0x1p-53);
+            fanin_sincos_positive(angle, false, &apart);
+            if (apart == 0 || nties == PAIRS)
+                continue;
+            const size_t at = 4 * (nties * 7 % PAIRS);
+            raw[at] = untempered((uint32_t)(word >> 32));
+            raw[at + 1] = untempered((uint32_t)word);
+            nties++;
+        }
+    }
+    assert_true(nties >= 10);
+    for (size_t i = 0; i < fanin_isa_count(); i++) {
+        const struct fanin_kernel *kernel = fanin_kernel_at(i);
+        if (kernel == NULL)
+            continue;
+        kernel->normal_pairs(made, raw, PAIRS, false);
+        for (size_t pair = 0; pair < PAIRS; pair++) {
+            uint32_t words[4];
+            fanin_kernel_scalar.mt_temper(words, raw + 4 * pair, 4);
+            const double u1 = (double)((uint64_t)(words[0] & 0x1fffff) << 32 | words[1]) * 0x1p-53;
+            const double u2 = (double)((uint64_t)(words[2] & 0x1fffff) << 32 | words[3]) * 0x1p-53;
+            const struct fanin_sincos both = fanin_sincos(0x1.921fb54442d18p+2 * u1);
+            const double radius = sqrt(-2.0 * fanin_log(1.0 - u2));
+            assert_true(made[2 * pair] == radius * both.cos && made[2 * pair + 1] == radius * both.sin);
+        }
+    }
+}
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -518,6 +564,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_normals),
+        cmocka_unit_test(test_ties_of_angles),
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_temper),
         cmocka_unit_test(test_add),
