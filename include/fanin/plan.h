@@ -20,7 +20,10 @@ typedef struct fanin_plan_options {
     fanin_dtype dtype;     /* what f64, f32, bf16 and f16 tensors become; FANIN_DTYPE_NONE: as described */
 } fanin_plan_options;
 
-/* Where each name's bytes are. A tied name has the storage of the tensor it is tied to. */
+/*
+ * A name and the view it is of a storage: memory of one dtype, numbered from 0. A tied name has the view of the tensor
+ * it is tied to; in a recorded plan tensors may also be different views of one storage.
+ */
 typedef struct fanin_plan_tensor {
     const char *name;
     fanin_dtype dtype;
@@ -29,24 +32,53 @@ typedef struct fanin_plan_tensor {
     uint64_t nelem;
     uint64_t nbytes;
     const char *tied_to; /* NULL, or the name it shares its storage with: such a name is not written to files */
+    size_t storage;
+    int64_t offset;         /* element of the storage where the view begins */
+    const int64_t *strides; /* in elements of the storage */
+    /* Of a recorded plan; of a description: false, true, NULL, and the tensor is all of its storage, contiguous. */
+    bool is_buffer;
+    bool is_persistent;  /* false: made by fanin_run_*, but in no checkpoint and no content digest */
+    const char *refused; /* NULL, or why this tensor cannot be made */
 } fanin_plan_tensor;
 
 #define FANIN_NO_POSITION       UINT64_MAX
 #define FANIN_CACHED_AT_BARRIER (UINT64_MAX - 1) /* whatever normal the last data-dependent op left */
 
+typedef enum fanin_plan_op_kind {
+    FANIN_OP_FILL = 0,
+    /* only in recorded plans: */
+    FANIN_OP_LITERAL, /* the bytes of a literal */
+    FANIN_OP_COPY,    /* what the ops before it left in `source`, which has the same dtype */
+    FANIN_OP_CAST,    /* the same, converted as torch's copy_ does */
+    FANIN_OP_UNKNOWN  /* of a later minor version: tensors that depend on it are refused */
+} fanin_plan_op_kind;
+
+/* What a copy or cast reads, element by element in row-major order. A stride may be 0. */
+typedef struct fanin_plan_source {
+    size_t storage;
+    int64_t offset;
+    fanin_tensor view;
+} fanin_plan_source;
+
 /*
- * One fill. `view` is the part of the tensor it writes (data NULL), `offset` the element where the view begins.
+ * One write. `view` is the part of the storage it writes (data NULL), `offset` the element where the view begins.
  * `at` counts 32-bit draws from the seed, every data-dependent op before it taken as one round; `barriers` is the
  * number of such ops before it: with 0, `at` is exact. For an op that takes the scalar path of normal_, and for every
  * data-dependent one, `cached_at` is the position of the pair whose second normal is kept when the op begins, or
  * FANIN_NO_POSITION. An op that begins where an earlier one does, with the same fill, copies it and draws nothing new.
  * A dead op's result is overwritten or belongs to no tensor: only its draws count.
+ * Positions and barriers are counted in each stream on its own.
  */
 typedef struct fanin_plan_op {
-    size_t tensor; /* index of the tensor; SIZE_MAX: dead and of no tensor */
+    fanin_plan_op_kind kind;
+    size_t storage;
+    size_t tensor; /* the first tensor of that storage; SIZE_MAX: of none */
     fanin_tensor view;
     int64_t offset;
-    fanin_fill fill;
+    fanin_fill fill;                 /* FANIN_OP_FILL */
+    size_t literal;                  /* FANIN_OP_LITERAL */
+    const fanin_plan_source *source; /* FANIN_OP_COPY, FANIN_OP_CAST; else NULL */
+    size_t stream;                   /* 0: the user's */
     uint64_t at;
     uint64_t ndraws;
     uint64_t cached_at;

@@ -17,9 +17,7 @@ void fanin_plan_free(fanin_plan *plan)
     fanin_arena_release(&plan->arena);
     fanin_free(plan->storages);
     fanin_free(plan->tensors);
-    fanin_free(plan->storage_of);
     fanin_free(plan->ops);
-    fanin_free(plan->op_storages);
     fanin_free(plan->warnings);
     fanin_free(plan);
 }
@@ -77,6 +75,28 @@ fanin_status fanin_plan_index_names(fanin_plan *plan, fanin_error *error)
     return FANIN_OK;
 }
 
+fanin_status fanin_plan_tensor_set_view(fanin_plan *plan, fanin_plan_tensor *tensor, const fanin_tensor *view,
+                                        fanin_error *error)
+{
+    int64_t nelem = fanin_tensor_nelem(view);
+    uint64_t nbits;
+    if (nelem < 0 || !fanin_checked_mul((uint64_t)nelem, fanin_dtype_nbits(view->dtype), &nbits))
+        return fanin_fail(error, FANIN_ERROR_SHAPE, "is too large as %s", fanin_dtype_name(view->dtype));
+    int64_t *sizes = fanin_arena_allocate(&plan->arena, 2 * FANIN_MAX_DIMS, sizeof *sizes);
+    if (sizes == NULL)
+        return fanin_fail_memory(error, 2 * sizeof view->shape);
+    memcpy(sizes, view->shape, sizeof view->shape);
+    memcpy(sizes + FANIN_MAX_DIMS, view->strides, sizeof view->strides);
+    tensor->dtype = view->dtype;
+    tensor->ndim = view->ndim;
+    tensor->shape = sizes;
+    tensor->strides = sizes + FANIN_MAX_DIMS;
+    tensor->nelem = (uint64_t)nelem;
+    tensor->nbytes = nbits / 8;
+    tensor->is_persistent = true;
+    return FANIN_OK;
+}
+
 fanin_status fanin_plan_add_storage(fanin_plan *plan, const fanin_storage *storage, fanin_error *error)
 {
     if (plan->nstorages == plan->storages_capacity) {
@@ -91,20 +111,16 @@ fanin_status fanin_plan_add_storage(fanin_plan *plan, const fanin_storage *stora
     return FANIN_OK;
 }
 
-fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error)
+fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, fanin_error *error)
 {
     if (plan->nops == plan->ops_capacity) {
         size_t capacity = plan->ops_capacity < 16 ? 16 : 2 * plan->ops_capacity;
         fanin_plan_op *ops = fanin_reallocate(plan->ops, plan->nops, capacity, sizeof *ops);
-        plan->ops = ops != NULL ? ops : plan->ops;
-        size_t *storages =
-            ops != NULL ? fanin_reallocate(plan->op_storages, plan->nops, capacity, sizeof *storages) : NULL;
-        plan->op_storages = storages != NULL ? storages : plan->op_storages;
-        if (storages == NULL)
+        if (ops == NULL)
             return fanin_fail_memory(error, (uint64_t)capacity * sizeof *ops);
+        plan->ops = ops;
         plan->ops_capacity = capacity;
     }
-    plan->op_storages[plan->nops] = storage;
     plan->ops[plan->nops++] = *op;
     return FANIN_OK;
 }

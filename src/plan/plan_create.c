@@ -37,32 +37,22 @@ static fanin_status add_tensors(struct builder *b)
     const fanin_model *model = b->model;
     plan->ntensors = model->count;
     plan->tensors = fanin_allocate_zeroed(model->count, sizeof *plan->tensors);
-    plan->storage_of = fanin_allocate_zeroed(model->count, sizeof *plan->storage_of);
-    if (plan->tensors == NULL || plan->storage_of == NULL)
+    if (plan->tensors == NULL)
         return fanin_fail_memory(b->error, (uint64_t)model->count * sizeof *plan->tensors);
     for (size_t i = 0; i < model->count; i++) {
         const fanin_model_tensor *tensor = &model->entries[i].tensor;
         fanin_plan_tensor *made = &plan->tensors[i];
-        size_t ndim = (size_t)tensor->ndim;
-        int64_t *shape = fanin_arena_allocate(&plan->arena, ndim, sizeof *shape);
-        if (shape == NULL)
-            return fanin_fail_memory(b->error, ndim * sizeof *shape);
-        if (ndim > 0)
-            memcpy(shape, tensor->shape, ndim * sizeof *shape);
         FANIN_TRY(keep(b, tensor->name, &made->name));
-        made->dtype = dtype_of(b, tensor->dtype);
-        made->ndim = tensor->ndim;
-        made->shape = shape;
-        fanin_tensor view = fanin_tensor_nd(NULL, made->dtype, tensor->ndim, shape);
-        uint64_t nbits;
-        made->nelem = (uint64_t)fanin_tensor_nelem(&view);
-        if (!fanin_checked_mul(made->nelem, fanin_dtype_nbits(made->dtype), &nbits) || nbits / 8 > INT64_MAX)
-            return fanin_fail(b->error, FANIN_ERROR_SHAPE, "%s: tensor \"%.200s\" is too large as %s", tensor->where,
-                              tensor->name, fanin_dtype_name(made->dtype));
-        made->nbytes = nbits / 8;
+        fanin_tensor view =
+            fanin_tensor_nd(NULL, dtype_of(b, tensor->dtype), tensor->ndim, tensor->shape);
+        if (fanin_plan_tensor_set_view(plan, made, &view, b->error) != FANIN_OK) {
+            fanin_status status = b->error->status;
+            fanin_fail_within(b->error, "%s: tensor \"%.200s\"", tensor->where, tensor->name);
+            return b->error->status = status;
+        }
         if (tensor->tied_to == NULL) {
             const fanin_storage storage = {made->dtype, (int64_t)made->nelem, i};
-            plan->storage_of[i] = plan->nstorages;
+            made->storage = plan->nstorages;
             FANIN_TRY(fanin_plan_add_storage(plan, &storage, b->error));
         }
     }
@@ -70,7 +60,7 @@ static fanin_status add_tensors(struct builder *b)
         size_t target = model->entries[i].tied;
         if (target != SIZE_MAX) {
             plan->tensors[i].tied_to = plan->tensors[target].name;
-            plan->storage_of[i] = plan->storage_of[target];
+            plan->tensors[i].storage = plan->tensors[target].storage;
         }
     }
     return fanin_plan_index_names(plan, b->error);
@@ -96,6 +86,7 @@ static fanin_plan_op begin_op(const struct builder *b, size_t tensor, int64_t be
     const fanin_plan_tensor *target = &b->plan->tensors[tensor];
     fanin_tensor whole = fanin_tensor_nd(NULL, target->dtype, target->ndim, target->shape);
     fanin_plan_op op = op_of_view(tensor, &whole);
+    op.storage = target->storage;
     if (end >= 0) {
         op.offset = target->nelem > 0 ? begin * whole.strides[0] : 0; /* rows of nothing all begin at 0 */
         op.view = fanin_tensor_rows(&whole, begin, end);
@@ -111,11 +102,11 @@ static fanin_status fail_for_tensor(struct builder *b, const char *where, size_t
     return b->error->status = status;
 }
 
-static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op *op, size_t storage)
+static fanin_status place_op(struct builder *b, const char *where, fanin_plan_op *op)
 {
     if (fanin_position_pass(&b->position, b->plan->profile, op, b->error) != FANIN_OK)
         return fail_for_tensor(b, where, op->tensor);
-    return fanin_plan_add_op(b->plan, op, storage, b->error);
+    return fanin_plan_add_op(b->plan, op, b->error);
 }
 
 static fanin_status add_call(struct builder *b, const fanin_active_rule *active, size_t tensor, int64_t begin,
@@ -141,7 +132,7 @@ static fanin_status add_call(struct builder *b, const fanin_active_rule *active,
     op.gain = resolved.gain;
     op.std = resolved.std;
     op.bound = resolved.bound;
-    return place_op(b, active->rule->where, &op, b->plan->storage_of[tensor]);
+    return place_op(b, active->rule->where, &op);
 }
 
 static fanin_status add_gate(struct builder *b, const fanin_active_rule *active, size_t tensor,
@@ -244,14 +235,14 @@ static fanin_status add_step(struct builder *b, struct construction *c, size_t i
     }
     if (c->ops[source] == SIZE_MAX) {
         c->ops[source] = b->plan->nops;
-        return place_op(b, where, &op, b->plan->storage_of[tensor]);
+        return place_op(b, where, &op);
     }
     const fanin_plan_op *made = &b->plan->ops[c->ops[source]];
     op.at = made->at;
     op.ndraws = made->ndraws;
     op.cached_at = made->cached_at;
     op.barriers = made->barriers;
-    return fanin_plan_add_op(b->plan, &op, b->plan->storage_of[tensor], b->error);
+    return fanin_plan_add_op(b->plan, &op, b->error);
 }
 
 /* What torch draws for a layer that it then copies no times: only the draws are left of it. */
@@ -266,7 +257,8 @@ static fanin_status add_thrown_away(struct builder *b, const struct construction
     op.where = c->where;
     explain_fill(&op);
     FANIN_TRY(fanin_plan_add_storage(b->plan, &storage, b->error));
-    return place_op(b, c->layer->where, &op, b->plan->nstorages - 1);
+    op.storage = b->plan->nstorages - 1;
+    return place_op(b, c->layer->where, &op);
 }
 
 static void end_construction(struct construction *c)

@@ -24,10 +24,8 @@ struct fanin_plan {
     size_t nstorages;
     size_t storages_capacity;
     fanin_plan_tensor *tensors;
-    size_t *storage_of; /* of each tensor */
     size_t ntensors;
     fanin_plan_op *ops;
-    size_t *op_storages; /* of each op */
     size_t nops;
     size_t ops_capacity;
     uint64_t ndraws;
@@ -37,9 +35,12 @@ struct fanin_plan {
     fanin_name_index names; /* of tensors */
 };
 
+/* Dtype, shape, strides and sizes of a tensor, kept in the arena. FANIN_ERROR_SHAPE: larger than memory can be. */
+fanin_status fanin_plan_tensor_set_view(fanin_plan *plan, fanin_plan_tensor *tensor, const fanin_tensor *view,
+                                        fanin_error *error);
 /* Appends a storage, the index of which is nstorages before; and an op on a storage. Room is made. */
 fanin_status fanin_plan_add_storage(fanin_plan *plan, const fanin_storage *storage, fanin_error *error);
-fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, size_t storage, fanin_error *error);
+fanin_status fanin_plan_add_op(fanin_plan *plan, const fanin_plan_op *op, fanin_error *error);
 /* A sentence, kept in the arena. */
 fanin_status fanin_plan_warn(fanin_plan *plan, fanin_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -76,7 +76,7 @@ fanin_tensor fanin_plan_whole_view(const fanin_plan *plan, size_t storage)
 static void add_op(fanin_text *text, const fanin_plan *plan, size_t index)
 {
     const fanin_plan_op *op = &plan->ops[index];
-    size_t storage = plan->op_storages[index];
+    size_t storage = op->storage;
     fanin_text_format(text, "{\"op\":\"%s\",\"s\":%zu", fanin_plan_op_word(op->fill.kind), storage);
     if (!is_whole(plan, storage, op)) {
         fanin_text_format(text, ",\"off\":%" PRId64, op->offset);
@@ -133,7 +133,7 @@ static void add_plan(fanin_text *text, const fanin_plan *plan)
         if (tensor->tied_to != NULL) {
             add_string(text, "alias_of", tensor->tied_to);
         } else {
-            fanin_text_format(text, ",\"s\":%zu", plan->storage_of[i]);
+            fanin_text_format(text, ",\"s\":%zu", tensor->storage);
             add_sizes(text, "shape", tensor->shape, tensor->ndim);
         }
         fanin_text_add(text, "}");

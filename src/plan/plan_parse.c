@@ -153,16 +153,8 @@ static fanin_status read_tensor(struct reader *r, const fanin_json *json, size_t
     if (fanin_tensor_nelem(&view) != storage->nelem)
         return fanin_json_fail(r->document, fanin_json_get(json, "shape"), r->error,
                                "the shape must have the %" PRId64 " elements of its storage", storage->nelem);
-    int64_t *shape = fanin_arena_allocate(&plan->arena, FANIN_MAX_DIMS, sizeof *shape);
-    if (shape == NULL)
-        return fanin_fail_memory(r->error, sizeof sizes);
-    memcpy(shape, sizes, sizeof sizes);
-    tensor->shape = shape;
-    tensor->dtype = storage->dtype;
-    tensor->nelem = (uint64_t)storage->nelem;
-    tensor->nbytes =
-        tensor->nelem / 8 * fanin_dtype_nbits(tensor->dtype) + tensor->nelem % 8 * fanin_dtype_nbits(tensor->dtype) / 8;
-    plan->storage_of[index] = (size_t)s;
+    FANIN_TRY(fanin_plan_tensor_set_view(plan, tensor, &view, r->error));
+    tensor->storage = (size_t)s;
     storage->tensor = index;
     return FANIN_OK;
 }
@@ -172,8 +164,7 @@ static fanin_status read_tensors(struct reader *r, const fanin_json *list)
     static const char *const alias_keys[] = {"name", "alias_of", NULL};
     fanin_plan *plan = r->plan;
     plan->tensors = fanin_allocate_zeroed(list->count, sizeof *plan->tensors);
-    plan->storage_of = fanin_allocate_zeroed(list->count, sizeof *plan->storage_of);
-    if (plan->tensors == NULL || plan->storage_of == NULL)
+    if (plan->tensors == NULL)
         return fanin_fail_memory(r->error, (uint64_t)list->count * sizeof *plan->tensors);
     for (size_t i = 0; i < list->count; i++) {
         const fanin_json *json = &list->items[i];
@@ -205,7 +196,6 @@ static fanin_status read_tensors(struct reader *r, const fanin_json *list)
         *tensor = plan->tensors[target];
         tensor->tied_to = tensor->name;
         tensor->name = name;
-        plan->storage_of[i] = plan->storage_of[target];
     }
     return FANIN_OK;
 }
@@ -413,6 +403,7 @@ static fanin_status read_op(struct reader *r, const fanin_json *json)
     FANIN_TRY(need_size(r, json, "s", &s));
     if ((uint64_t)s >= r->plan->nstorages)
         return fanin_json_fail(r->document, fanin_json_get(json, "s"), r->error, "there is no storage %" PRId64, s);
+    op.storage = (size_t)s;
     op.tensor = r->plan->storages[s].tensor;
     op.view = fanin_plan_whole_view(r->plan, (size_t)s);
     FANIN_TRY(read_view(r, json, &r->plan->storages[s], &op));
@@ -420,7 +411,7 @@ static fanin_status read_op(struct reader *r, const fanin_json *json)
     FANIN_TRY(read_fill(r, json, &op));
     FANIN_TRY(read_explanation(r, json, &op));
     FANIN_TRY(check_position(r, json, &op));
-    return fanin_plan_add_op(r->plan, &op, (size_t)s, r->error);
+    return fanin_plan_add_op(r->plan, &op, r->error);
 }
 
 static fanin_status read_ops(struct reader *r, const fanin_json *list)

@@ -180,15 +180,15 @@ fanin_status fanin_plan_mark_dead(fanin_plan *plan, fanin_error *error)
         status = fanin_fail_memory(error, (uint64_t)plan->nops * 5 * sizeof *sorted);
     } else {
         for (size_t i = 0; i < plan->nops; i++)
-            first[plan->op_storages[i] + 2]++;
+            first[plan->ops[i].storage + 2]++;
         for (size_t s = 2; s < plan->nstorages + 2; s++)
             first[s] += first[s - 1];
         for (size_t i = 0; i < plan->nops; i++)
-            sorted[first[plan->op_storages[i] + 1]++] = i;
+            sorted[first[plan->ops[i].storage + 1]++] = i;
         for (size_t s = 0; s < plan->nstorages; s++)
             mark_storage(plan, sorted + first[s], first[s + 1] - first[s], cuts, next);
         for (size_t i = 0; i < plan->nops; i++)
-            if (plan->storages[plan->op_storages[i]].tensor == SIZE_MAX)
+            if (plan->storages[plan->ops[i].storage].tensor == SIZE_MAX)
                 plan->ops[i].dead = true;
     }
     fanin_free(first);
