@@ -53,6 +53,13 @@ typedef enum fanin_plan_op_kind {
     FANIN_OP_UNKNOWN  /* of a later minor version: tensors that depend on it are refused */
 } fanin_plan_op_kind;
 
+/* Bytes that a recorded plan carries: row-major elements, little endian. */
+typedef struct fanin_plan_literal {
+    const void *data;
+    uint64_t nbytes;
+    uint8_t sha256[32];
+} fanin_plan_literal;
+
 /* What a copy or cast reads, element by element in row-major order. A stride may be 0. */
 typedef struct fanin_plan_source {
     size_t storage;
@@ -78,6 +85,7 @@ typedef struct fanin_plan_op {
     fanin_fill fill;                 /* FANIN_OP_FILL */
     size_t literal;                  /* FANIN_OP_LITERAL */
     const fanin_plan_source *source; /* FANIN_OP_COPY, FANIN_OP_CAST; else NULL */
+    const char *unknown;             /* FANIN_OP_UNKNOWN: the op, as JSON */
     size_t stream;                   /* 0: the user's */
     uint64_t at;
     uint64_t ndraws;
@@ -109,10 +117,34 @@ FANIN_API size_t fanin_plan_tensor_count(const fanin_plan *plan);
 FANIN_API const fanin_plan_tensor *fanin_plan_tensor_at(const fanin_plan *plan, size_t i);
 /* SIZE_MAX if there is none. */
 FANIN_API size_t fanin_plan_tensor_find(const fanin_plan *plan, const char *name);
+/* Memory that tensors are views of and ops write to. */
+FANIN_API size_t fanin_plan_storage_count(const fanin_plan *plan);
+FANIN_API fanin_dtype fanin_plan_storage_dtype(const fanin_plan *plan, size_t storage);
+FANIN_API uint64_t fanin_plan_storage_nelem(const fanin_plan *plan, size_t storage);
 FANIN_API size_t fanin_plan_op_count(const fanin_plan *plan);
 FANIN_API const fanin_plan_op *fanin_plan_op_at(const fanin_plan *plan, size_t i);
-/* 32-bit draws of the whole plan (data-dependent ops taken as one round). */
+/* 32-bit draws of the whole plan from the user's stream (data-dependent ops taken as one round). */
 FANIN_API uint64_t fanin_plan_ndraws(const fanin_plan *plan);
+/*
+ * Of recorded plans. Stream 0 is seeded by the user (0 is told for it); the others always begin at their own seed.
+ * Notes say what was recorded with which versions: "class", "torch" ...; a value may be NULL.
+ */
+FANIN_API bool fanin_plan_is_recorded(const fanin_plan *plan);
+FANIN_API size_t fanin_plan_stream_count(const fanin_plan *plan);
+FANIN_API uint64_t fanin_plan_stream_seed(const fanin_plan *plan, size_t stream);
+FANIN_API size_t fanin_plan_note_count(const fanin_plan *plan);
+FANIN_API const char *fanin_plan_note_key(const fanin_plan *plan, size_t i);
+FANIN_API const char *fanin_plan_note_value(const fanin_plan *plan, size_t i);
+FANIN_API size_t fanin_plan_literal_count(const fanin_plan *plan);
+FANIN_API const fanin_plan_literal *fanin_plan_literal_at(const fanin_plan *plan, size_t i);
+/*
+ * What the recorder found the tensors to be at one seed: false if the plan does not tell. The SHA-256 is of the bytes
+ * that fanin_run_tensor makes.
+ */
+FANIN_API bool fanin_plan_check_seed(const fanin_plan *plan, uint64_t *seed);
+FANIN_API bool fanin_plan_check_sha256(const fanin_plan *plan, size_t tensor, uint8_t sha256[32]);
+/* Whether a tensor has its own place in checkpoints: it is not tied, persistent, and not refused. */
+FANIN_API bool fanin_plan_tensor_is_stored(const fanin_plan_tensor *tensor);
 /* Rules that matched nothing, scheme warnings: complete sentences with their place. */
 FANIN_API size_t fanin_plan_warning_count(const fanin_plan *plan);
 FANIN_API const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i);
@@ -121,6 +153,12 @@ FANIN_API const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i);
 FANIN_API fanin_status fanin_plan_to_json(const fanin_plan *plan, char **text, fanin_error *error);
 FANIN_API fanin_status fanin_plan_parse(const char *text, size_t nbytes, const char *name, fanin_plan **plan,
                                         fanin_error *error);
+/*
+ * The same plan with fewer names: keep[i] says of tensor i whether it stays. What belongs to no name any more is dead,
+ * and positions stay what they are, so that every tensor left has the bytes it had. Of tied names the first that stays
+ * takes the place of the one they were tied to.
+ */
+FANIN_API fanin_status fanin_plan_part(const fanin_plan *plan, const bool *keep, fanin_plan **part, fanin_error *error);
 /* SHA-256 of the compact JSON, as 64 hex digits and a NUL. */
 FANIN_API fanin_status fanin_plan_sha256(const fanin_plan *plan, char hex[65], fanin_error *error);
 

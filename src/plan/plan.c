@@ -15,6 +15,13 @@ void fanin_plan_free(fanin_plan *plan)
         return;
     fanin_names_end(&plan->names);
     fanin_arena_release(&plan->arena);
+    for (size_t i = 0; i < plan->nliterals; i++)
+        fanin_free((void *)(uintptr_t)plan->literals[i].data);
+    fanin_free(plan->literals);
+    fanin_free(plan->stream_seeds);
+    fanin_free(plan->notes);
+    fanin_free(plan->check_sha256);
+    fanin_free(plan->is_checked);
     fanin_free(plan->storages);
     fanin_free(plan->tensors);
     fanin_free(plan->ops);
@@ -29,6 +36,18 @@ fanin_profile fanin_plan_profile(const fanin_plan *plan)
 size_t fanin_plan_tensor_count(const fanin_plan *plan)
 {
     return plan->ntensors;
+}
+size_t fanin_plan_storage_count(const fanin_plan *plan)
+{
+    return plan->nstorages;
+}
+fanin_dtype fanin_plan_storage_dtype(const fanin_plan *plan, size_t storage)
+{
+    return storage < plan->nstorages ? plan->storages[storage].dtype : FANIN_DTYPE_NONE;
+}
+uint64_t fanin_plan_storage_nelem(const fanin_plan *plan, size_t storage)
+{
+    return storage < plan->nstorages ? (uint64_t)plan->storages[storage].nelem : 0;
 }
 size_t fanin_plan_op_count(const fanin_plan *plan)
 {
@@ -56,6 +75,62 @@ const fanin_plan_op *fanin_plan_op_at(const fanin_plan *plan, size_t i)
 const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i)
 {
     return i < plan->nwarnings ? plan->warnings[i] : NULL;
+}
+
+bool fanin_plan_is_recorded(const fanin_plan *plan)
+{
+    return plan->is_recorded;
+}
+size_t fanin_plan_stream_count(const fanin_plan *plan)
+{
+    return plan->nstreams > 0 ? plan->nstreams : 1;
+}
+uint64_t fanin_plan_stream_seed(const fanin_plan *plan, size_t stream)
+{
+    return stream > 0 && stream < plan->nstreams ? plan->stream_seeds[stream] : 0;
+}
+size_t fanin_plan_note_count(const fanin_plan *plan)
+{
+    return plan->nnotes;
+}
+size_t fanin_plan_literal_count(const fanin_plan *plan)
+{
+    return plan->nliterals;
+}
+
+const char *fanin_plan_note_key(const fanin_plan *plan, size_t i)
+{
+    return i < plan->nnotes ? plan->notes[i].key : NULL;
+}
+
+const char *fanin_plan_note_value(const fanin_plan *plan, size_t i)
+{
+    return i < plan->nnotes ? plan->notes[i].value : NULL;
+}
+
+const fanin_plan_literal *fanin_plan_literal_at(const fanin_plan *plan, size_t i)
+{
+    return i < plan->nliterals ? &plan->literals[i] : NULL;
+}
+
+bool fanin_plan_check_seed(const fanin_plan *plan, uint64_t *seed)
+{
+    if (plan->has_check)
+        *seed = plan->check_seed;
+    return plan->has_check;
+}
+
+bool fanin_plan_check_sha256(const fanin_plan *plan, size_t tensor, uint8_t sha256[32])
+{
+    if (!plan->has_check || tensor >= plan->ntensors || !plan->is_checked[tensor])
+        return false;
+    memcpy(sha256, plan->check_sha256[tensor], 32);
+    return true;
+}
+
+bool fanin_plan_tensor_is_stored(const fanin_plan_tensor *tensor)
+{
+    return tensor->tied_to == NULL && tensor->is_persistent && tensor->refused == NULL;
 }
 
 size_t fanin_plan_tensor_find(const fanin_plan *plan, const char *name)

@@ -43,15 +43,14 @@ static fanin_status add_tensors(struct builder *b)
         const fanin_model_tensor *tensor = &model->entries[i].tensor;
         fanin_plan_tensor *made = &plan->tensors[i];
         FANIN_TRY(keep(b, tensor->name, &made->name));
-        fanin_tensor view =
-            fanin_tensor_nd(NULL, dtype_of(b, tensor->dtype), tensor->ndim, tensor->shape);
+        fanin_tensor view = fanin_tensor_nd(NULL, dtype_of(b, tensor->dtype), tensor->ndim, tensor->shape);
         if (fanin_plan_tensor_set_view(plan, made, &view, b->error) != FANIN_OK) {
             fanin_status status = b->error->status;
             fanin_fail_within(b->error, "%s: tensor \"%.200s\"", tensor->where, tensor->name);
             return b->error->status = status;
         }
         if (tensor->tied_to == NULL) {
-            const fanin_storage storage = {made->dtype, (int64_t)made->nelem, i};
+            const fanin_storage storage = {.dtype = made->dtype, .nelem = (int64_t)made->nelem, .tensor = i};
             made->storage = plan->nstorages;
             FANIN_TRY(fanin_plan_add_storage(plan, &storage, b->error));
         }
@@ -248,7 +247,8 @@ static fanin_status add_step(struct builder *b, struct construction *c, size_t i
 /* What torch draws for a layer that it then copies no times: only the draws are left of it. */
 static fanin_status add_thrown_away(struct builder *b, const struct construction *c, const fanin_layer_step *step)
 {
-    const fanin_storage storage = {dtype_of(b, c->layer->layer.dtype), step->nelem, SIZE_MAX};
+    const fanin_storage storage = {
+        .dtype = dtype_of(b, c->layer->layer.dtype), .nelem = step->nelem, .tensor = SIZE_MAX};
     fanin_tensor view = fanin_tensor_1d(NULL, storage.dtype, storage.nelem);
     fanin_plan_op op = op_of_view(SIZE_MAX, &view);
     if (!fanin_fill_kind_draws(step->fill.kind))

@@ -9,26 +9,44 @@
 #include "base/name_index.h"
 #include "fanin/plan.h"
 
-/* Memory that names are views of. Every tensor but the tied ones covers one storage. */
+/* Memory that names are views of. */
 typedef struct fanin_storage {
     fanin_dtype dtype;
     int64_t nelem;
-    size_t tensor; /* SIZE_MAX: of no name; what is written to it is dead */
+    size_t tensor;       /* the first that is all of it, else the first; SIZE_MAX: of no name */
+    const char *unknown; /* why nobody knows what it holds: an op of a later version; NULL */
 } fanin_storage;
+
+/* What a recording says of where it comes from. */
+typedef struct fanin_plan_note {
+    const char *key;
+    const char *value; /* NULL: null */
+} fanin_plan_note;
 
 struct fanin_plan {
     fanin_arena arena; /* all strings and shapes */
+    bool is_recorded;  /* minor version 1 */
     fanin_profile profile;
+    uint64_t *stream_seeds; /* [0], the user's, is not used */
+    size_t nstreams;
+    fanin_plan_note *notes;
+    size_t nnotes;
     const char *family; /* of the config.json it comes from; NULL */
     fanin_storage *storages;
     size_t nstorages;
     size_t storages_capacity;
     fanin_plan_tensor *tensors;
     size_t ntensors;
+    fanin_plan_literal *literals; /* their bytes are the plan's */
+    size_t nliterals;
     fanin_plan_op *ops;
     size_t nops;
     size_t ops_capacity;
     uint64_t ndraws;
+    bool has_check;
+    uint64_t check_seed;
+    uint8_t (*check_sha256)[32]; /* of each tensor, */
+    bool *is_checked;            /* if it has one */
     const char **warnings;
     size_t nwarnings;
     size_t warnings_capacity;
@@ -48,7 +66,7 @@ fanin_status fanin_plan_warn(fanin_plan *plan, fanin_error *error, const char *f
 fanin_status fanin_plan_warn_of_family(fanin_plan *plan, fanin_error *error);
 /* Sorts the names; false with an error if two are the same. */
 fanin_status fanin_plan_index_names(fanin_plan *plan, fanin_error *error);
-/* Marks ops whose every element later ops on the same storage overwrite, and those on storages without a name. */
+/* Marks ops whose every element later ops on the same storage overwrite, and those of storages that nobody needs. */
 fanin_status fanin_plan_mark_dead(fanin_plan *plan, fanin_error *error);
 
 /*

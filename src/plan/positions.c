@@ -137,62 +137,83 @@ static size_t next_open(size_t *next, size_t piece)
     return open;
 }
 
-/*
- * The ops of one storage, in order. Their ends cut it into pieces; from the last op to the first, an op that finds no
- * open piece is dead, and one that touches all between its ends closes its pieces.
- */
-static void mark_storage(fanin_plan *plan, const size_t *ops, size_t nops, uint64_t *cuts, size_t *next)
+/* What is known of a storage while ops are looked at from the last to the first. */
+struct survival {
+    size_t first; /* its cuts are cuts[first] to cuts[first + ncuts - 1] */
+    size_t ncuts;
+    bool is_read; /* by a live op further on */
+};
+
+/* The ends of a storage's ops cut it into pieces; all are open at first. */
+static void cut(struct survival *storage, uint64_t *cuts, size_t *next)
 {
-    size_t ncuts = 0, n = 0;
-    for (size_t i = 0; i < nops; i++) {
-        struct extent extent = extent_of(&plan->ops[ops[i]]);
-        cuts[ncuts++] = extent.begin;
-        cuts[ncuts++] = extent.end;
-    }
-    sort(cuts, ncuts);
-    for (size_t i = 0; i < ncuts; i++)
+    size_t n = 0;
+    sort(cuts, storage->ncuts);
+    for (size_t i = 0; i < storage->ncuts; i++)
         if (n == 0 || cuts[i] != cuts[n - 1])
             cuts[n++] = cuts[i];
     for (size_t i = 0; i < n; i++)
         next[i] = i;
-    for (size_t i = nops; i-- > 0;) {
-        fanin_plan_op *op = &plan->ops[ops[i]];
-        struct extent extent = extent_of(op);
-        size_t begin = index_of(cuts, n, extent.begin), end = index_of(cuts, n, extent.end);
-        if (begin == end) /* nothing to write, nothing to overwrite */
-            continue;
-        size_t piece = next_open(next, begin);
-        op->dead = piece >= end;
-        for (; extent.whole && piece < end; piece = next_open(next, piece))
-            next[piece] = piece + 1;
+    storage->ncuts = n;
+}
+
+/* An op that finds no open piece is dead, and one that touches all between its ends closes its pieces. */
+static void mark_op(fanin_plan_op *op, const struct survival *storage, const uint64_t *cuts, size_t *next)
+{
+    struct extent extent = extent_of(op);
+    size_t begin = index_of(cuts, storage->ncuts, extent.begin), end = index_of(cuts, storage->ncuts, extent.end);
+    if (begin == end) /* nothing to write, nothing to overwrite */
+        return;
+    size_t piece = next_open(next, begin);
+    op->dead = piece >= end;
+    for (; extent.whole && piece < end; piece = next_open(next, piece))
+        next[piece] = piece + 1;
+}
+
+/* All that was written to a storage before a live op reads it counts as live, though some of it may not be read. */
+static void mark_all(fanin_plan *plan, struct survival *storages, uint64_t *cuts, size_t *next)
+{
+    for (size_t i = 0; i < plan->nops; i++)
+        storages[plan->ops[i].storage].ncuts += 2;
+    for (size_t s = 1; s < plan->nstorages; s++)
+        storages[s].first = storages[s - 1].first + storages[s - 1].ncuts;
+    for (size_t s = 0; s < plan->nstorages; s++)
+        storages[s].ncuts = 0;
+    for (size_t i = 0; i < plan->nops; i++) {
+        struct survival *storage = &storages[plan->ops[i].storage];
+        struct extent extent = extent_of(&plan->ops[i]);
+        cuts[storage->first + storage->ncuts++] = extent.begin;
+        cuts[storage->first + storage->ncuts++] = extent.end;
+    }
+    for (size_t s = 0; s < plan->nstorages; s++)
+        cut(&storages[s], cuts + storages[s].first, next + storages[s].first);
+    for (size_t i = plan->nops; i-- > 0;) {
+        fanin_plan_op *op = &plan->ops[i];
+        struct survival *storage = &storages[op->storage];
+        if (op->kind == FANIN_OP_UNKNOWN)
+            op->dead = true;
+        else if (storage->is_read)
+            op->dead = false;
+        else if (plan->storages[op->storage].tensor == SIZE_MAX)
+            op->dead = true;
+        else
+            mark_op(op, storage, cuts + storage->first, next + storage->first);
+        if (!op->dead && op->source != NULL)
+            storages[op->source->storage].is_read = true;
     }
 }
 
 fanin_status fanin_plan_mark_dead(fanin_plan *plan, fanin_error *error)
 {
-    /* Ops by storage: those of storage s are sorted[first[s] .. first[s + 1] - 1]. */
-    size_t *first = fanin_allocate_zeroed(plan->nstorages + 2, sizeof *first);
-    size_t *sorted = fanin_allocate(plan->nops, sizeof *sorted);
+    struct survival *storages = fanin_allocate_zeroed(plan->nstorages, sizeof *storages);
     uint64_t *cuts = fanin_allocate(plan->nops, 2 * sizeof *cuts);
     size_t *next = fanin_allocate(plan->nops, 2 * sizeof *next);
     fanin_status status = FANIN_OK;
-    if (first == NULL || sorted == NULL || cuts == NULL || next == NULL) {
-        status = fanin_fail_memory(error, (uint64_t)plan->nops * 5 * sizeof *sorted);
-    } else {
-        for (size_t i = 0; i < plan->nops; i++)
-            first[plan->ops[i].storage + 2]++;
-        for (size_t s = 2; s < plan->nstorages + 2; s++)
-            first[s] += first[s - 1];
-        for (size_t i = 0; i < plan->nops; i++)
-            sorted[first[plan->ops[i].storage + 1]++] = i;
-        for (size_t s = 0; s < plan->nstorages; s++)
-            mark_storage(plan, sorted + first[s], first[s + 1] - first[s], cuts, next);
-        for (size_t i = 0; i < plan->nops; i++)
-            if (plan->storages[plan->ops[i].storage].tensor == SIZE_MAX)
-                plan->ops[i].dead = true;
-    }
-    fanin_free(first);
-    fanin_free(sorted);
+    if (storages == NULL || cuts == NULL || next == NULL)
+        status = fanin_fail_memory(error, (uint64_t)plan->nops * 4 * sizeof *cuts);
+    else
+        mark_all(plan, storages, cuts, next);
+    fanin_free(storages);
     fanin_free(cuts);
     fanin_free(next);
     return status;

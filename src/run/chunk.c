@@ -1,136 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making tensors piece by piece, or whole where a fill needs all of a tensor at once.
+ * Making tensors piece by piece, where all that is written lies in runs of elements that can be made apart; whole where
+ * it does not.
  */
 #include "run/chunk.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "init/view.h"
+#include "kernel/cast.h"
+#include "run/whole.h"
 
-fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
-                               fanin_error *error)
-{
-    memset(maker, 0, sizeof *maker);
-    if (options == NULL || options->size < sizeof *options)
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
-                          "fanin_run_options.size must be sizeof(fanin_run_options), %zu, not %zu", sizeof *options,
-                          options != NULL ? options->size : 0);
-    maker->plan = plan;
-    maker->options = options;
-    size_t ntensors = fanin_plan_tensor_count(plan), nops = fanin_plan_op_count(plan);
-    FANIN_TRY(fanin_cursor_begin(&maker->cursor, plan, options->seed, error));
-    maker->first = fanin_allocate_zeroed(ntensors + 2, sizeof *maker->first);
-    maker->ops = fanin_allocate(nops, sizeof *maker->ops);
-    maker->piece = fanin_allocate(FANIN_CHUNK_MAX_NBYTES, 1);
-    if (maker->first == NULL || maker->ops == NULL || maker->piece == NULL) {
-        fanin_maker_end(maker);
-        return fanin_fail_memory(error, FANIN_CHUNK_MAX_NBYTES);
-    }
-    /* counted one place further on, first[t + 1] is where tensor t's ops begin while they are listed, and end after */
-    for (size_t i = 0; i < nops; i++) {
-        const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (!op->dead)
-            maker->first[op->tensor + 2]++;
-    }
-    for (size_t t = 2; t < ntensors + 2; t++)
-        maker->first[t] += maker->first[t - 1];
-    for (size_t i = 0; i < nops; i++) {
-        const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (!op->dead)
-            maker->ops[maker->first[op->tensor + 1]++] = i;
-    }
-    return FANIN_OK;
-}
+/*
+ * A jump takes as long as about 2 million uniform draws: what lies between two runs of a block is made and thrown away
+ * if it is less.
+ */
+static const uint64_t JUMP_NELEM = (uint64_t)2 << 20;
 
-void fanin_maker_end(fanin_maker *maker)
-{
-    fanin_cursor_end(&maker->cursor);
-    fanin_free(maker->first);
-    fanin_free(maker->ops);
-    fanin_free(maker->piece);
-    memset(maker, 0, sizeof *maker);
-}
+/* -- Elements of a storage in pieces ---------------------------------------------------------------------------- */
 
-static fanin_status count(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
-{
-    const fanin_run_options *options = maker->options;
-    maker->done_nbytes += nbytes;
-    if (options->progress != NULL && !options->progress(options->user, maker->done_nbytes, maker->total_nbytes))
-        return fanin_fail(error, FANIN_ERROR_CANCELLED, "cancelled after %" PRIu64 " of %" PRIu64 " bytes",
-                          maker->done_nbytes, maker->total_nbytes);
-    return FANIN_OK;
-}
-
-/* Under the lock. What a task that was stopped returns is not heard. */
-static void note_failure(fanin_shared_progress *shared, size_t task, fanin_status status, const fanin_error *error)
-{
-    if (task >= shared->stopped_from)
-        return;
-    shared->stopped_from = status == FANIN_ERROR_CANCELLED ? 0 : task;
-    shared->status = status;
-    shared->error = *error;
-}
-
-fanin_status fanin_maker_progress(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
-{
-    fanin_shared_progress *shared = maker->shared;
-    if (shared == NULL)
-        return count(maker, nbytes, error);
-    fanin_status status = FANIN_ERROR_CANCELLED;
-    pthread_mutex_lock(&shared->lock);
-    if (maker->task < shared->stopped_from) {
-        status = count(shared->whole, nbytes, error);
-        if (status != FANIN_OK)
-            note_failure(shared, maker->task, status, error);
-    }
-    pthread_mutex_unlock(&shared->lock);
-    return status;
-}
-
-void fanin_shared_progress_begin(fanin_shared_progress *shared, fanin_maker *whole)
-{
-    *shared = (fanin_shared_progress){.whole = whole, .stopped_from = SIZE_MAX};
-    pthread_mutex_init(&shared->lock, NULL);
-}
-
-bool fanin_shared_progress_is_stopped(fanin_shared_progress *shared, size_t task)
-{
-    pthread_mutex_lock(&shared->lock);
-    bool stopped = task >= shared->stopped_from;
-    pthread_mutex_unlock(&shared->lock);
-    return stopped;
-}
-
-void fanin_shared_progress_fail(fanin_shared_progress *shared, size_t task, fanin_status status,
-                                const fanin_error *error)
-{
-    pthread_mutex_lock(&shared->lock);
-    note_failure(shared, task, status, error);
-    pthread_mutex_unlock(&shared->lock);
-}
-
-fanin_status fanin_shared_progress_end(fanin_shared_progress *shared, fanin_error *error)
-{
-    pthread_mutex_destroy(&shared->lock);
-    if (shared->status != FANIN_OK && error != NULL)
-        *error = shared->error;
-    return shared->status;
-}
-
-/* -- One tensor ------------------------------------------------------------------------------------------------- */
-
-/* A tensor being made. */
+/* Elements [begin, end) of a storage on their way to a sink, where `begin` is byte 0. */
 typedef struct making {
     fanin_maker *maker;
     fanin_sink *sink;
     size_t id; /* for the sink */
-    const fanin_plan_tensor *tensor;
-    const size_t *ops; /* that write it, in order */
+    const char *name;
+    fanin_dtype dtype;
+    size_t nbytes; /* of an element */
+    uint64_t begin;
+    uint64_t end;
+    const size_t *ops; /* that write the storage, in order */
     size_t nops;
+    /* the op that is being drawn, and its next element; NULL: none */
+    const fanin_plan_op *drawn;
+    uint64_t next;
+    fanin_plan_op part; /* that op from where it was entered */
+    fanin_generator *generator;
     fanin_error *error;
 } making;
 
@@ -141,13 +49,7 @@ static const fanin_plan_op *op_at(const making *m, size_t i)
 
 static bool draws(const fanin_plan_op *op)
 {
-    return op->fill.kind != FANIN_FILL_CONSTANT;
-}
-
-/* One normal that begins with the cached one takes nothing from the stream, but it is the stream that says which. */
-static bool uses_stream(const fanin_plan_op *op)
-{
-    return op->ndraws > 0 || op->cached_at != FANIN_NO_POSITION;
+    return op->kind == FANIN_OP_FILL && op->fill.kind != FANIN_FILL_CONSTANT;
 }
 
 static uint64_t op_begin(const fanin_plan_op *op)
@@ -170,48 +72,34 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Where element i begins; elements of 4 and 6 bits may begin inside a byte, where no fill can. */
-static fanin_status byte_offset(const making *m, uint64_t element, size_t *offset)
+static fanin_status fail_within_tensor(const char *name, fanin_status status, fanin_error *error)
 {
-    unsigned nbits = fanin_dtype_nbits(m->tensor->dtype);
-    *offset = (size_t)(element * nbits / 8);
-    if (element * nbits % 8 == 0)
-        return FANIN_OK;
     char shown[FANIN_SHOW_NBYTES];
-    return fanin_fail(
-        m->error, FANIN_ERROR_UNSUPPORTED, "tensor %s: a fill begins at element %" PRIu64 " of %s, inside a byte",
-        fanin_show(m->tensor->name, strlen(m->tensor->name), shown), element, fanin_dtype_name(m->tensor->dtype));
-}
-
-static fanin_status put(const making *m, uint64_t offset, const void *data, size_t nbytes)
-{
-    fanin_status status = m->sink->put(m->sink, m->id, offset, data, nbytes, m->error);
-    return status == FANIN_OK ? fanin_maker_progress(m->maker, nbytes, m->error) : status;
-}
-
-static fanin_status run_fill(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
-{
-    fanin_status status = fanin_fill_run(&op->fill, view, &m->maker->cursor.generator, m->error);
-    if (status != FANIN_OK) {
-        char shown[FANIN_SHOW_NBYTES];
-        fanin_fail_within(m->error, "tensor %s", fanin_show(m->tensor->name, strlen(m->tensor->name), shown));
-    }
+    fanin_fail_within(error, "tensor %s", fanin_show(name, strlen(name), shown));
+    if (error != NULL)
+        error->status = status;
     return status;
 }
 
 /*
- * Pieces are possible if every op writes one run of elements, is a constant or can be split, and no two that draw meet.
- * Constants may lie over anything (a padding row) and are laid over each piece in the plan's order.
+ * Pieces are possible if every op writes one run of elements, is a constant, a literal, or a fill that can be split,
+ * and no two that draw meet. Constants and literals may lie over anything (a padding row) and are laid over each piece
+ * in the plan's order.
  */
-static bool can_split(const making *m)
+static bool can_split(const fanin_maker *maker, size_t storage)
 {
-    fanin_profile profile = fanin_plan_profile(m->maker->plan);
-    for (size_t i = 0; i < m->nops; i++) {
-        const fanin_plan_op *op = op_at(m, i);
-        if (op->data_dependent || !fanin_fill_is_splittable(&op->fill, &op->view, profile))
+    fanin_profile profile = fanin_plan_profile(maker->plan);
+    const size_t *ops = maker->ops + maker->first[storage];
+    size_t nops = maker->first[storage + 1] - maker->first[storage];
+    for (size_t i = 0; i < nops; i++) {
+        const fanin_plan_op *op = fanin_plan_op_at(maker->plan, ops[i]);
+        bool splits = op->kind == FANIN_OP_LITERAL ? fanin_tensor_is_contiguous(&op->view)
+                                                   : op->kind == FANIN_OP_FILL && !op->data_dependent &&
+                                                         fanin_fill_is_splittable(&op->fill, &op->view, profile);
+        if (!splits)
             return false;
         for (size_t j = 0; j < i && draws(op); j++) {
-            const fanin_plan_op *other = op_at(m, j);
+            const fanin_plan_op *other = fanin_plan_op_at(maker->plan, ops[j]);
             if (draws(other) && op_begin(op) < op_end(other) && op_begin(other) < op_end(op))
                 return false;
         }
@@ -219,10 +107,10 @@ static bool can_split(const making *m)
     return true;
 }
 
-/* The op that draws the element at `position`, and how many elements the piece that begins there has. */
+/* The op that draws the element at `position`, and how many elements of the range the piece that begins there has. */
 static const fanin_plan_op *next_piece(const making *m, uint64_t position, uint64_t *nelem)
 {
-    uint64_t rest = m->tensor->nelem - position;
+    uint64_t rest = m->end - position;
     const fanin_plan_op *drawn = NULL;
     for (size_t i = 0; i < m->nops; i++) {
         const fanin_plan_op *op = op_at(m, i);
@@ -230,99 +118,469 @@ static const fanin_plan_op *next_piece(const making *m, uint64_t position, uint6
             continue;
         if (op_begin(op) <= position) {
             drawn = op;
-            rest = op_end(op) - position;
+            rest = min_u64(m->end, op_end(op)) - position;
             break;
         }
         rest = min_u64(rest, op_begin(op) - position);
     }
-    *nelem = rest > FANIN_CHUNK_MAX_NELEM ? FANIN_CHUNK_NELEM : rest;
+    *nelem = rest;
+    if (rest > FANIN_CHUNK_MAX_NELEM) {
+        /* the next piece is to begin a block, wherever this one begins */
+        uint64_t begun = drawn != NULL ? (position - op_begin(drawn)) % 16 : 0;
+        *nelem = FANIN_CHUNK_NELEM - begun;
+    }
     return drawn;
 }
 
-static fanin_status make_piece(const making *m, const fanin_plan_op *drawn, uint64_t position, uint64_t nelem,
-                               uint8_t *memory)
+/* Draws of the first n elements of an op that can be split; n is a multiple of 16. */
+static fanin_status measure_part(const making *m, const fanin_plan_op *op, uint64_t n, uint64_t *ndraws)
+{
+    fanin_tensor part = fanin_tensor_1d(NULL, op->view.dtype, (int64_t)n);
+    fanin_fill_stream stream = {0};
+    FANIN_TRY(fanin_fill_measure(&op->fill, &part, fanin_plan_profile(m->maker->plan), &stream, m->error));
+    *ndraws = stream.ndraws;
+    return FANIN_OK;
+}
+
+/* Leaves the op that is being drawn: the stream is where its next element would begin. */
+static fanin_status leave(making *m)
+{
+    if (m->drawn == NULL)
+        return FANIN_OK;
+    uint64_t done = m->next - op_begin(m->drawn), end = m->drawn->at + m->drawn->ndraws, ndraws;
+    if (m->next < op_end(m->drawn)) {
+        FANIN_TRY(measure_part(m, m->drawn, done, &ndraws));
+        end = m->drawn->at + ndraws;
+    }
+    m->part.ndraws = end - m->part.at;
+    fanin_maker_passed(m->maker, &m->part);
+    m->drawn = NULL;
+    return FANIN_OK;
+}
+
+/* Puts the generator where `element` of an op is drawn, which begins a block of 16 of it. */
+static fanin_status enter(making *m, const fanin_plan_op *op, uint64_t element)
+{
+    if (m->drawn == op && m->next == element)
+        return FANIN_OK;
+    uint64_t skipped;
+    FANIN_TRY(leave(m));
+    FANIN_TRY(measure_part(m, op, element - op_begin(op), &skipped));
+    m->part = *op;
+    m->part.at += skipped;
+    m->part.ndraws -= skipped;
+    FANIN_TRY(fanin_maker_seek(m->maker, &m->part, &m->generator, m->error));
+    m->drawn = op;
+    m->next = element;
+    return FANIN_OK;
+}
+
+/*
+ * Widens [*begin, *end) of an op to pieces that can be made: from a block of 16, with 16 at least, to the end of a
+ * block with 16 left, or to the end of the op. (The last 16 of an odd number of normals are drawn for themselves.)
+ */
+static void widen(const fanin_plan_op *op, uint64_t *begin, uint64_t *end)
+{
+    uint64_t n = (uint64_t)fanin_tensor_nelem(&op->view), last = n >= 16 ? (n - 16) / 16 * 16 : 0;
+    uint64_t first = min_u64((*begin - op_begin(op)) / 16 * 16, last);
+    uint64_t after = (*end - op_begin(op) + 15) / 16 * 16;
+    *begin = op_begin(op) + first;
+    *end = op_begin(op) + (after > last ? n : after);
+}
+
+/* Lays constants and literals, and what is drawn, over elements [begin, end) in memory. */
+static fanin_status make_piece(making *m, const fanin_plan_op *drawn, uint64_t begin, uint64_t end, uint8_t *memory)
 {
     for (size_t i = 0; i < m->nops; i++) {
         const fanin_plan_op *op = op_at(m, i);
-        uint64_t begin = max_u64(op_begin(op), position), end = min_u64(op_end(op), position + nelem);
-        if (begin >= end || (draws(op) && op != drawn))
+        uint64_t from = max_u64(op_begin(op), begin), to = min_u64(op_end(op), end);
+        if (from >= to || (draws(op) && op != drawn))
             continue;
-        size_t offset;
-        FANIN_TRY(byte_offset(m, begin - position, &offset));
-        fanin_tensor view = fanin_tensor_1d(memory + offset, op->view.dtype, (int64_t)(end - begin));
-        FANIN_TRY(run_fill(m, op, &view));
+        uint8_t *at = memory + (size_t)(from - begin) * m->nbytes;
+        fanin_tensor view = fanin_tensor_1d(at, m->dtype, (int64_t)(to - from));
+        if (op->kind == FANIN_OP_LITERAL)
+            memcpy(at,
+                   (const uint8_t *)fanin_plan_literal_at(m->maker->plan, op->literal)->data +
+                       (size_t)(from - op_begin(op)) * m->nbytes,
+                   (size_t)(to - from) * m->nbytes);
+        else
+            FANIN_TRY(fanin_fill_run(&op->fill, &view, draws(op) ? m->generator : NULL, m->error));
     }
+    if (drawn != NULL)
+        m->next = end;
     return FANIN_OK;
 }
 
-static fanin_status make_in_pieces(const making *m)
+static fanin_status make_next(making *m, uint64_t position, uint64_t *nelem)
 {
-    fanin_maker *maker = m->maker;
+    const fanin_plan_op *drawn = next_piece(m, position, nelem);
+    uint64_t begin = position, end = position + *nelem;
+    if (drawn != NULL) {
+        widen(drawn, &begin, &end);
+        FANIN_TRY(enter(m, drawn, begin));
+    }
+    size_t offset = (size_t)(position - m->begin) * m->nbytes, nbytes = (size_t)*nelem * m->nbytes;
+    bool is_wider = begin < position || end > position + *nelem;
+    uint8_t *memory = m->sink->lend != NULL && !is_wider ? m->sink->lend(m->sink, m->id, offset, nbytes) : NULL;
+    if (memory == NULL)
+        memory = m->maker->piece;
+    FANIN_TRY(make_piece(m, drawn, begin, end, memory));
+    FANIN_TRY(m->sink->put(m->sink, m->id, offset, memory + (size_t)(position - begin) * m->nbytes, nbytes, m->error));
+    return fanin_maker_progress(m->maker, nbytes, m->error);
+}
+
+static fanin_status make_range(making *m)
+{
     uint64_t nelem;
-    for (uint64_t position = 0; position < m->tensor->nelem; position += nelem) {
-        const fanin_plan_op *drawn = next_piece(m, position, &nelem);
-        size_t offset, nbytes;
-        FANIN_TRY(byte_offset(m, position, &offset));
-        FANIN_TRY(byte_offset(m, nelem, &nbytes));
-        uint8_t *memory = m->sink->lend != NULL ? m->sink->lend(m->sink, m->id, offset, nbytes) : NULL;
-        if (memory == NULL)
-            memory = maker->piece;
-        if (drawn != NULL && position == op_begin(drawn))
-            FANIN_TRY(fanin_cursor_seek(&maker->cursor, drawn, m->error));
-        FANIN_TRY(make_piece(m, drawn, position, nelem, memory));
-        if (drawn != NULL && position + nelem == op_end(drawn))
-            fanin_cursor_passed(&maker->cursor, drawn);
-        FANIN_TRY(put(m, offset, memory, nbytes));
+    for (uint64_t position = m->begin; position < m->end; position += nelem)
+        FANIN_TRY(make_next(m, position, &nelem));
+    return leave(m);
+}
+
+/* -- Where the elements of a tensor are made -------------------------------------------------------------------- */
+
+/* A storage that can be made in pieces, and what becomes of its elements before they are those of the tensor's. */
+typedef struct origin {
+    size_t storage;
+    uint64_t shift;    /* element of it that element 0 of the tensor's storage is */
+    fanin_dtype dtype; /* what it is cast to */
+} origin;
+
+/* The one op of a storage if it copies or casts a run of a storage that is complete by then; NULL. */
+static const fanin_plan_op *only_copy(const fanin_maker *maker, size_t storage)
+{
+    if (maker->first[storage + 1] - maker->first[storage] != 1)
+        return NULL;
+    size_t index = maker->ops[maker->first[storage]];
+    const fanin_plan_op *op = fanin_plan_op_at(maker->plan, index);
+    if (op->source == NULL || op->offset != 0 || !fanin_tensor_is_contiguous(&op->view) ||
+        !fanin_tensor_is_contiguous(&op->source->view) ||
+        (uint64_t)fanin_tensor_nelem(&op->view) != fanin_plan_storage_nelem(maker->plan, storage))
+        return NULL;
+    size_t end = maker->first[op->source->storage + 1];
+    bool is_complete = end > maker->first[op->source->storage] && maker->ops[end - 1] < index;
+    return is_complete ? op : NULL;
+}
+
+/* Follows copies, and one cast, to a storage that can be made in pieces; false if there is none. */
+static bool find_origin(const fanin_maker *maker, size_t storage, origin *of)
+{
+    const fanin_plan_op *op;
+    *of = (origin){.storage = storage, .dtype = fanin_plan_storage_dtype(maker->plan, storage)};
+    while (!can_split(maker, of->storage)) {
+        op = only_copy(maker, of->storage);
+        if (op == NULL ||
+            (op->kind == FANIN_OP_CAST && fanin_plan_storage_dtype(maker->plan, of->storage) != of->dtype))
+            return false;
+        of->storage = op->source->storage;
+        of->shift += (uint64_t)op->source->offset;
+    }
+    return true;
+}
+
+/* Passes on what it gets as elements of another dtype. */
+typedef struct casting {
+    fanin_sink sink;
+    fanin_sink *next;
+    fanin_dtype from;
+    fanin_dtype to;
+    uint8_t *memory; /* of a piece */
+} casting;
+
+static fanin_status put_cast(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
+                             fanin_error *error)
+{
+    casting *c = (casting *)sink;
+    size_t from = fanin_dtype_nbits(c->from) / 8, to = fanin_dtype_nbits(c->to) / 8;
+    fanin_cast(c->from, data, c->to, c->memory, nbytes / from);
+    return c->next->put(c->next, id, offset / from * to, c->memory, nbytes / from * to, error);
+}
+
+/* Elements [begin, end) of a storage that has this origin. */
+static fanin_status make_from(fanin_maker *maker, const origin *of, uint64_t begin, uint64_t end, const char *name,
+                              fanin_sink *sink, size_t id, fanin_error *error)
+{
+    casting cast = {.sink = {.put = put_cast}, .next = sink, .to = of->dtype};
+    making m = {
+        .maker = maker,
+        .sink = sink,
+        .id = id,
+        .name = name,
+        .dtype = fanin_plan_storage_dtype(maker->plan, of->storage),
+        .begin = begin + of->shift,
+        .end = end + of->shift,
+        .ops = maker->ops + maker->first[of->storage],
+        .nops = maker->first[of->storage + 1] - maker->first[of->storage],
+        .error = error,
+    };
+    m.nbytes = fanin_dtype_nbits(m.dtype) / 8;
+    if (m.dtype != of->dtype) {
+        cast.from = m.dtype;
+        cast.memory = fanin_allocate(FANIN_CHUNK_MAX_NBYTES, 1);
+        if (cast.memory == NULL)
+            return fanin_fail_memory(error, FANIN_CHUNK_MAX_NBYTES);
+        m.sink = &cast.sink;
+    }
+    fanin_status status = make_range(&m);
+    fanin_free(cast.memory);
+    return status;
+}
+
+/* -- One tensor ------------------------------------------------------------------------------------------------- */
+
+static fanin_tensor view_of(const fanin_plan_tensor *tensor, void *data)
+{
+    fanin_tensor view = fanin_tensor_nd(data, tensor->dtype, tensor->ndim, tensor->shape);
+    memcpy(view.strides, tensor->strides, sizeof view.strides);
+    return view;
+}
+
+/* Bytes of a storage that may have elements of less than a byte. */
+static uint64_t storage_nbytes(const fanin_plan *plan, size_t storage)
+{
+    uint64_t nelem = fanin_plan_storage_nelem(plan, storage);
+    unsigned nbits = fanin_dtype_nbits(fanin_plan_storage_dtype(plan, storage));
+    return nelem / 8 * nbits + nelem % 8 * nbits / 8;
+}
+
+static fanin_status put(fanin_maker *maker, fanin_sink *sink, size_t id, uint64_t offset, const void *data,
+                        size_t nbytes, fanin_error *error)
+{
+    FANIN_TRY(sink->put(sink, id, offset, data, nbytes, error));
+    return fanin_maker_progress(maker, nbytes, error);
+}
+
+/* Bytes in memory, to the sink in pieces. */
+static fanin_status put_all(fanin_maker *maker, const fanin_plan_tensor *tensor, fanin_sink *sink, size_t id,
+                            const uint8_t *memory, fanin_error *error)
+{
+    uint64_t piece = (uint64_t)FANIN_CHUNK_NELEM / 8 * fanin_dtype_nbits(tensor->dtype);
+    for (uint64_t offset = 0; offset < tensor->nbytes; offset += piece)
+        FANIN_TRY(put(maker, sink, id, offset, memory + offset, min_u64(tensor->nbytes - offset, piece), error));
+    return FANIN_OK;
+}
+
+/* A view of a storage in memory, to the sink in row-major pieces. */
+static fanin_status put_view(fanin_maker *maker, const fanin_tensor *view, fanin_sink *sink, size_t id,
+                             fanin_error *error)
+{
+    fanin_walk walk;
+    fanin_walk_logical(view, &walk);
+    for (int64_t done = 0; done < walk.nelem; done += FANIN_CHUNK_NELEM) {
+        int64_t n = walk.nelem - done < FANIN_CHUNK_NELEM ? walk.nelem - done : FANIN_CHUNK_NELEM;
+        fanin_walk_gather(&walk, done, n, maker->piece);
+        FANIN_TRY(put(maker, sink, id, (uint64_t)done * walk.nbytes, maker->piece, (size_t)n * walk.nbytes, error));
     }
     return FANIN_OK;
 }
 
-static fanin_status fill_whole(const making *m, uint8_t *memory)
+static fanin_status make_whole(fanin_maker *maker, const fanin_plan_tensor *tensor, fanin_sink *sink, size_t id,
+                               fanin_error *error)
 {
-    for (size_t i = 0; i < m->nops; i++) {
-        const fanin_plan_op *op = op_at(m, i);
-        size_t offset;
-        FANIN_TRY(byte_offset(m, op_begin(op), &offset));
-        fanin_tensor view = op->view;
-        view.data = memory + offset;
-        if (uses_stream(op))
-            FANIN_TRY(fanin_cursor_seek(&m->maker->cursor, op, m->error));
-        FANIN_TRY(run_fill(m, op, &view));
-        if (uses_stream(op))
-            fanin_cursor_passed(&m->maker->cursor, op);
-    }
-    return FANIN_OK;
-}
-
-static fanin_status make_whole(const making *m)
-{
-    uint64_t nbytes = m->tensor->nbytes;
-    uint8_t *lent = m->sink->lend != NULL ? m->sink->lend(m->sink, m->id, 0, nbytes) : NULL;
+    uint64_t nbytes = storage_nbytes(maker->plan, tensor->storage);
+    fanin_tensor view = view_of(tensor, NULL);
+    bool is_all = nbytes == tensor->nbytes && tensor->offset == 0 && fanin_tensor_is_contiguous(&view);
+    uint8_t *lent = is_all && sink->lend != NULL ? sink->lend(sink, id, 0, nbytes) : NULL;
     uint8_t *memory = lent != NULL ? lent : fanin_allocate(nbytes, 1);
     if (memory == NULL)
-        return fanin_fail_memory(m->error, nbytes);
-    fanin_status status = fill_whole(m, memory);
-    unsigned nbits = fanin_dtype_nbits(m->tensor->dtype);
-    for (uint64_t offset = 0; offset < nbytes && status == FANIN_OK; offset += (uint64_t)FANIN_CHUNK_NELEM / 8 * nbits)
-        status = put(m, offset, memory + offset, min_u64(nbytes - offset, (uint64_t)FANIN_CHUNK_NELEM / 8 * nbits));
+        return fanin_fail_memory(error, nbytes);
+    fanin_status status = fanin_whole_make(maker, tensor->storage, tensor->name, memory, error);
+    view.data = memory + (uint64_t)tensor->offset * (fanin_dtype_nbits(tensor->dtype) / 8);
+    if (status == FANIN_OK)
+        status = is_all ? put_all(maker, tensor, sink, id, memory, error) : put_view(maker, &view, sink, id, error);
     if (lent == NULL)
         fanin_free(memory);
     return status;
 }
 
+static fanin_status check_not_refused(const fanin_plan_tensor *tensor, fanin_error *error)
+{
+    char shown[FANIN_SHOW_NBYTES];
+    if (tensor->refused == NULL)
+        return FANIN_OK;
+    return fanin_fail(error, FANIN_ERROR_UNSUPPORTED, "tensor %s cannot be made: %s",
+                      fanin_show(tensor->name, strlen(tensor->name), shown), tensor->refused);
+}
+
 fanin_status fanin_maker_make(fanin_maker *maker, size_t tensor, fanin_sink *sink, size_t id, fanin_error *error)
 {
     const fanin_plan_tensor *named = fanin_plan_tensor_at(maker->plan, tensor);
-    size_t owner = named->tied_to != NULL ? fanin_plan_tensor_find(maker->plan, named->tied_to) : tensor;
-    making m = {
-        .maker = maker,
-        .sink = sink,
-        .id = id,
-        .tensor = fanin_plan_tensor_at(maker->plan, owner),
-        .ops = maker->ops + maker->first[owner],
-        .nops = maker->first[owner + 1] - maker->first[owner],
-        .error = error,
-    };
-    fanin_status status = can_split(&m) ? make_in_pieces(&m) : make_whole(&m);
+    FANIN_TRY(check_not_refused(named, error));
+    fanin_tensor view = view_of(named, NULL);
+    fanin_status status;
+    origin of;
+    if (fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of)) {
+        status = make_from(maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, named->name,
+                           sink, id, error);
+        if (status != FANIN_OK && status != FANIN_ERROR_CANCELLED && status != FANIN_ERROR_IO)
+            status = fail_within_tensor(named->name, status, error);
+    } else {
+        status = make_whole(maker, named, sink, id, error);
+    }
     return status == FANIN_OK && sink->end != NULL ? sink->end(sink, id, error) : status;
+}
+
+/* -- A block of a tensor ---------------------------------------------------------------------------------------- */
+
+/* The block as runs of the tensor's elements, in row-major order, in which they fill the destination. */
+typedef struct runs {
+    const fanin_plan_tensor *tensor;
+    const int64_t *offsets;
+    const int64_t *sizes;
+    int32_t nouter;                /* dimensions that runs are counted in; those behind lie in one run */
+    int64_t index[FANIN_MAX_DIMS]; /* of the run, in the outer dimensions */
+    uint64_t begin;                /* its first element in the tensor */
+    uint64_t length;
+    uint64_t left; /* runs from this one on */
+} runs;
+
+static uint64_t run_begin(const runs *r, const fanin_tensor *whole)
+{
+    uint64_t begin = 0;
+    for (int32_t d = 0; d < whole->ndim; d++)
+        begin += (uint64_t)(r->offsets[d] + (d < r->nouter ? r->index[d] : 0)) * (uint64_t)whole->strides[d];
+    return begin;
+}
+
+static runs runs_begin(const fanin_plan_tensor *tensor, const fanin_tensor *whole, const int64_t *offsets,
+                       const int64_t *sizes)
+{
+    runs r = {.tensor = tensor, .offsets = offsets, .sizes = sizes, .length = 1, .left = 1};
+    int32_t d = tensor->ndim;
+    while (d > 0 && sizes[d - 1] == tensor->shape[d - 1])
+        r.length *= (uint64_t)sizes[--d];
+    if (d > 0)
+        r.length *= (uint64_t)sizes[--d];
+    r.nouter = d;
+    while (d-- > 0)
+        r.left *= (uint64_t)sizes[d];
+    r.begin = run_begin(&r, whole);
+    return r;
+}
+
+static void runs_next(runs *r, const fanin_tensor *whole)
+{
+    r->left--;
+    for (int32_t d = r->nouter; d-- > 0;) {
+        if (++r->index[d] < r->sizes[d])
+            break;
+        r->index[d] = 0;
+    }
+    r->begin = run_begin(r, whole);
+}
+
+/* Takes of the pieces of a range what the runs say. */
+typedef struct block_sink {
+    fanin_sink sink;
+    runs *runs;
+    fanin_tensor whole;
+    uint64_t origin; /* element of the tensor that the range begins with */
+    uint64_t done;   /* of the run */
+    fanin_walk *to;
+    int64_t ntaken;
+} block_sink;
+
+static fanin_status put_block(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
+                              fanin_error *error)
+{
+    block_sink *b = (block_sink *)sink;
+    runs *r = b->runs;
+    size_t element = b->to->nbytes;
+    uint64_t begin = b->origin + offset / element, end = begin + nbytes / element;
+    (void)id, (void)error;
+    while (r->left > 0 && r->begin + b->done < end) {
+        uint64_t from = r->begin + b->done, n = min_u64(r->begin + r->length, end) - from;
+        fanin_walk_scatter(b->to, b->ntaken, (int64_t)n, (const uint8_t *)data + (size_t)(from - begin) * element);
+        b->ntaken += (int64_t)n;
+        b->done += n;
+        if (b->done < r->length)
+            break;
+        b->done = 0;
+        runs_next(r, &b->whole);
+    }
+    return FANIN_OK;
+}
+
+/* A contiguous destination of one run is where its elements are made. */
+static void *lend_block(fanin_sink *sink, size_t id, uint64_t offset, size_t nbytes)
+{
+    const block_sink *b = (const block_sink *)sink;
+    (void)id, (void)nbytes;
+    return b->to->data + offset;
+}
+
+static fanin_status skip_block(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
+                               fanin_error *error)
+{
+    (void)sink, (void)id, (void)offset, (void)data, (void)nbytes, (void)error;
+    return FANIN_OK;
+}
+
+/* Runs that lie near each other are taken from one range of the storage. */
+static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor *tensor, const origin *of,
+                                    const int64_t *offsets, const fanin_tensor *destination, fanin_error *error)
+{
+    fanin_walk to;
+    fanin_walk_logical(destination, &to);
+    block_sink b = {.sink = {.put = put_block}, .to = &to};
+    b.whole = fanin_tensor_nd(NULL, tensor->dtype, tensor->ndim, tensor->shape);
+    runs taken = runs_begin(tensor, &b.whole, offsets, destination->shape), ahead = taken;
+    b.runs = &taken;
+    if (taken.left == 1 && to.is_flat)
+        b.sink = (fanin_sink){.put = skip_block, .lend = lend_block};
+    while (ahead.left > 0) {
+        uint64_t begin = ahead.begin, end = begin;
+        for (; ahead.left > 0 && ahead.begin - end < JUMP_NELEM; runs_next(&ahead, &b.whole))
+            end = ahead.begin + ahead.length;
+        b.origin = begin;
+        FANIN_TRY(make_from(maker, of, (uint64_t)tensor->offset + begin, (uint64_t)tensor->offset + end, tensor->name,
+                            &b.sink, 0, error));
+    }
+    return FANIN_OK;
+}
+
+static fanin_status make_block_whole(fanin_maker *maker, const fanin_plan_tensor *tensor, const int64_t *offsets,
+                                     const fanin_tensor *destination, fanin_error *error)
+{
+    uint64_t nbytes = storage_nbytes(maker->plan, tensor->storage);
+    uint8_t *memory = fanin_allocate(nbytes, 1);
+    if (memory == NULL)
+        return fanin_fail_memory(error, nbytes);
+    fanin_status status = fanin_whole_make(maker, tensor->storage, tensor->name, memory, error);
+    if (status == FANIN_OK) {
+        fanin_tensor block = *destination;
+        uint64_t first = (uint64_t)tensor->offset;
+        for (int32_t d = 0; d < tensor->ndim; d++) {
+            first += (uint64_t)offsets[d] * (uint64_t)tensor->strides[d];
+            block.strides[d] = tensor->strides[d];
+        }
+        fanin_walk from, to;
+        block.data = memory + first * (fanin_dtype_nbits(tensor->dtype) / 8);
+        fanin_walk_logical(&block, &from);
+        fanin_walk_logical(destination, &to);
+        for (int64_t done = 0; done < to.nelem; done += FANIN_CHUNK_NELEM) {
+            int64_t n = to.nelem - done < FANIN_CHUNK_NELEM ? to.nelem - done : FANIN_CHUNK_NELEM;
+            fanin_walk_gather(&from, done, n, maker->piece);
+            fanin_walk_scatter(&to, done, n, maker->piece);
+        }
+        status = fanin_maker_progress(maker, (uint64_t)to.nelem * to.nbytes, error);
+    }
+    fanin_free(memory);
+    return status;
+}
+
+fanin_status fanin_maker_make_block(fanin_maker *maker, size_t tensor, const int64_t *offsets,
+                                    const fanin_tensor *destination, fanin_error *error)
+{
+    const fanin_plan_tensor *named = fanin_plan_tensor_at(maker->plan, tensor);
+    fanin_tensor view = view_of(named, NULL);
+    origin of;
+    FANIN_TRY(check_not_refused(named, error));
+    if (fanin_tensor_nelem(destination) == 0)
+        return FANIN_OK;
+    if (!fanin_tensor_is_contiguous(&view) || !find_origin(maker, named->storage, &of))
+        return make_block_whole(maker, named, offsets, destination, error);
+    fanin_status status = make_block_from(maker, named, &of, offsets, destination, error);
+    return status != FANIN_OK && status != FANIN_ERROR_CANCELLED ? fail_within_tensor(named->name, status, error)
+                                                                 : status;
 }

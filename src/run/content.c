@@ -4,11 +4,13 @@
  */
 #include "run/content.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "format/content_digest.h"
 
 typedef struct named_digest {
@@ -30,7 +32,7 @@ fanin_status fanin_plan_content_digest(const fanin_plan *plan, uint8_t (*digests
         return fanin_fail_memory(error, ntensors * sizeof *sorted);
     for (size_t i = 0; i < ntensors; i++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
-        if (tensor->tied_to == NULL)
+        if (fanin_plan_tensor_is_stored(tensor))
             sorted[n++] = (named_digest){.tensor = tensor, .sha256 = digests[i]};
     }
     if (n > 1)
@@ -44,4 +46,23 @@ fanin_status fanin_plan_content_digest(const fanin_plan *plan, uint8_t (*digests
     fanin_sha256_end(&hash, digest->bytes);
     fanin_free(sorted);
     return FANIN_OK;
+}
+
+fanin_status fanin_plan_check_refusals(const fanin_plan *plan, fanin_error *error)
+{
+    size_t nrefused = 0, first = SIZE_MAX;
+    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
+        if (tensor->tied_to == NULL && tensor->is_persistent && tensor->refused != NULL && nrefused++ == 0)
+            first = i;
+    }
+    if (nrefused == 0)
+        return FANIN_OK;
+    const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, first);
+    char shown[FANIN_SHOW_NBYTES], more[64] = "";
+    if (nrefused > 1)
+        snprintf(more, sizeof more, ", nor can %zu other%s", nrefused - 1, nrefused > 2 ? "s" : "");
+    return fanin_fail(error, FANIN_ERROR_UNSUPPORTED,
+                      "tensor %s cannot be made: %.600s%s; leave out what cannot be made (fanin_plan_part)",
+                      fanin_show(tensor->name, strlen(tensor->name), shown), tensor->refused, more);
 }

@@ -11,4 +11,7 @@
 fanin_status fanin_plan_content_digest(const fanin_plan *plan, uint8_t (*digests)[32], fanin_digest *digest,
                                        fanin_error *error);
 
+/* FANIN_ERROR_UNSUPPORTED if a tensor that belongs into the checkpoint is refused. */
+fanin_status fanin_plan_check_refusals(const fanin_plan *plan, fanin_error *error);
+
 #endif

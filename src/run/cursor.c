@@ -4,22 +4,31 @@
  */
 #include "run/cursor.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "fanin/fill.h"
 
-fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error)
+static bool is_dependent(const fanin_cursor *cursor, const fanin_plan_op *op)
+{
+    return op->data_dependent && op->stream == cursor->stream;
+}
+
+fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, size_t stream, uint64_t seed,
+                                fanin_error *error)
 {
     memset(cursor, 0, sizeof *cursor);
     cursor->plan = plan;
-    cursor->seed = fanin_generator_create(fanin_plan_profile(plan), seed);
+    cursor->stream = stream;
+    cursor->seed =
+        fanin_generator_create(fanin_plan_profile(plan), stream == 0 ? seed : fanin_plan_stream_seed(plan, stream));
     cursor->generator = cursor->seed;
     cursor->cached_at = FANIN_NO_POSITION;
     size_t nops = fanin_plan_op_count(plan);
     for (size_t i = 0; i < nops; i++)
-        cursor->ndependent += fanin_plan_op_at(plan, i)->data_dependent;
+        cursor->ndependent += is_dependent(cursor, fanin_plan_op_at(plan, i));
     if (cursor->ndependent == 0)
         return FANIN_OK;
     cursor->dependent = fanin_allocate(cursor->ndependent, sizeof *cursor->dependent);
@@ -29,7 +38,7 @@ fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, ui
         return fanin_fail_memory(error, cursor->ndependent * sizeof *cursor->snapshots);
     }
     for (size_t i = 0, n = 0; i < nops; i++)
-        if (fanin_plan_op_at(plan, i)->data_dependent)
+        if (is_dependent(cursor, fanin_plan_op_at(plan, i)))
             cursor->dependent[n++] = i;
     return FANIN_OK;
 }
@@ -101,13 +110,21 @@ static fanin_status restore_cache(const fanin_cursor *cursor, uint64_t at, size_
 static fanin_status place(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
 {
     fanin_generator generator = generator_at(cursor, op->at, op->barriers);
-    bool is_kept = cursor->generator.has_next_normal && cursor->cached_at == op->cached_at;
+    /* counted from the same data-dependent op, the same position is the same pair */
+    bool is_kept =
+        cursor->generator.has_next_normal && cursor->cached_at == op->cached_at && cursor->barriers == op->barriers;
     fanin_status status = FANIN_OK;
     cursor->cached_at = FANIN_NO_POSITION;
     if (!looks_at_cache(op, generator.profile) || op->cached_at == FANIN_NO_POSITION) {
         generator.has_next_normal = false;
     } else if (op->cached_at == FANIN_CACHED_AT_BARRIER) {
         take_cache(&generator, &cursor->snapshots[op->barriers - 1]);
+        /* only a recorded plan can be wrong here, since its history is not all there to be checked before */
+        if (!generator.has_next_normal && !op->data_dependent && fanin_tensor_nelem(&op->view) > 0)
+            status = fanin_fail(error, FANIN_ERROR_FORMAT,
+                                "the plan says that data-dependent op %zu leaves a normal for the op at %" PRIu64
+                                ", and under this seed it does not",
+                                op->barriers, op->at);
     } else {
         if (is_kept)
             take_cache(&generator, &cursor->generator);

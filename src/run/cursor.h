@@ -10,18 +10,21 @@
 
 typedef struct fanin_cursor {
     const fanin_plan *plan;
+    size_t stream;
     fanin_generator seed;
     fanin_generator generator; /* what ops draw from */
     uint64_t position;         /* of `generator`, counted as fanin_plan_op.at */
     size_t barriers;           /* data-dependent ops before it */
     uint64_t cached_at;        /* of the pair its cached normal is from; FANIN_NO_POSITION: not known */
-    size_t *dependent;         /* the data-dependent ops of the plan, in order */
+    size_t *dependent;         /* the data-dependent ops of the stream, in order */
     size_t ndependent;
     fanin_generator *snapshots; /* [k]: after the k-th of them; the first nsnapshots are made */
     size_t nsnapshots;
 } fanin_cursor;
 
-fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, uint64_t seed, fanin_error *error);
+/* In one stream of the plan; `seed` is the user's. */
+fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, size_t stream, uint64_t seed,
+                                fanin_error *error);
 void fanin_cursor_end(fanin_cursor *cursor);
 
 /* cursor->generator becomes what the op draws from. Data-dependent ops before it that were not run yet are run. */

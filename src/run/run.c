@@ -26,7 +26,7 @@ fanin_status fanin_run_tensor(const fanin_plan *plan, const fanin_run_options *o
     return status;
 }
 
-/* Makes the tensors that have bytes of their own, of `data` (NULL: of all) those that are not NULL. */
+/* Makes the tensors that have bytes of their own: of `data` those that are not NULL, else those of a checkpoint. */
 static fanin_status make_all(fanin_maker *maker, void *const *data,
                              fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error),
                              void *user, fanin_error *error)
@@ -37,7 +37,7 @@ static fanin_status make_all(fanin_maker *maker, void *const *data,
         return fanin_fail_memory(error, ntensors * sizeof *tensors);
     for (size_t i = 0; i < ntensors; i++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(maker->plan, i);
-        if (tensor->tied_to == NULL && (data == NULL || data[i] != NULL)) {
+        if (data == NULL ? fanin_plan_tensor_is_stored(tensor) : tensor->tied_to == NULL && data[i] != NULL) {
             tensors[n++] = i;
             maker->total_nbytes += tensor->nbytes;
         }
@@ -77,6 +77,7 @@ fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *o
                               fanin_error *error)
 {
     fanin_clear(error);
+    FANIN_TRY(fanin_plan_check_refusals(plan, error));
     fanin_maker maker;
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
     size_t ntensors = fanin_plan_tensor_count(plan);

@@ -546,6 +546,7 @@ static fanin_status begin_and_end(const fanin_plan *plan, const fanin_run_option
     fanin_write_result local;
     fanin_clear(error);
     FANIN_TRY(check_options(write, error));
+    FANIN_TRY(fanin_plan_check_refusals(plan, error));
     saving s = {.plan = plan, .options = options, .write = write, .error = error};
     FANIN_TRY(fanin_maker_begin(&s.maker, plan, options, error));
     fanin_status status = check_and_save(&s, to, &local);

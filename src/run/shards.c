@@ -18,7 +18,7 @@ static size_t assign(const fanin_plan *plan, uint64_t max_nbytes, size_t *of_ten
     for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
         of_tensor[i] = SIZE_MAX;
-        if (tensor->tied_to != NULL)
+        if (!fanin_plan_tensor_is_stored(tensor))
             continue;
         if (tensor->nbytes > max_nbytes) {
             of_tensor[i] = opened;

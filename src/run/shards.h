@@ -10,8 +10,8 @@
 typedef struct fanin_shards {
     size_t nshards;    /* at least 1 */
     size_t *first;     /* shard s holds tensors[first[s]] to tensors[first[s + 1] - 1], */
-    size_t *tensors;   /* in the order of the plan; tied names are in none */
-    size_t *of_tensor; /* the shard of tensor t; SIZE_MAX for a tied name */
+    size_t *tensors;   /* in the order of the plan; tied names, and what is in no checkpoint, are in none */
+    size_t *of_tensor; /* the shard of tensor t; SIZE_MAX: in none */
     uint64_t nbytes;   /* of all tensors */
 } fanin_shards;
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/content_digest.h"
+#include "run/content.h"
 #include "run/together.h"
 
 typedef struct verifying {
@@ -117,7 +118,7 @@ static void report_all(verifying *v)
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(v->plan, i);
         size_t found = fanin_checkpoint_tensor_find(v->checkpoint, tensor->name);
         if (found == SIZE_MAX) {
-            if (tensor->tied_to == NULL && !is_there_by_another_name(v, tensor->name))
+            if (fanin_plan_tensor_is_stored(tensor) && !is_there_by_another_name(v, tensor->name))
                 report_kind(v, FANIN_DIFFERENCE_MISSING, tensor->name, tensor->nelem);
             continue;
         }
@@ -175,6 +176,7 @@ fanin_status fanin_verify(const fanin_checkpoint *checkpoint, const fanin_plan *
                           fanin_verify_result *result, fanin_error *error)
 {
     fanin_clear(error);
+    FANIN_TRY(fanin_plan_check_refusals(plan, error));
     size_t n = fanin_checkpoint_tensor_count(checkpoint), nplanned = fanin_plan_tensor_count(plan);
     verifying v = {.checkpoint = checkpoint, .plan = plan, .report = report_to, .user = user, .error = error};
     fanin_verify_result local = {0};

@@ -189,7 +189,7 @@ static void test_refused(void **state)
     static const struct edit edits[] = {
         {"'format':'fanin-plan'", "'format':'fanin-spec'", "\"format\" must be \"fanin-plan\""},
         {"'version':[1,0]", "'version':[2,0]", "\"version\": [1, 0]"},
-        {"'version':[1,0]", "'version':[1,1]", "\"version\": [1, 0]"},
+        {"'version':[1,0]", "'version':[1,2]", "\"version\": [1, 0]"},
         {"'version':[1,0]", "'version':1", "must be an array"},
         {"'version':[1,0],", "", "\"version\" is missing"},
         {"torch-2.13", "torch", "frozen name"},

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What makers share: the plan's live ops by storage, cursors, and progress.
+ */
+#include "run/maker.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* Counted one place further on, first[s + 1] is where storage s's ops begin while they are listed, and end after. */
+static void list_ops(fanin_maker *maker)
+{
+    size_t nops = fanin_plan_op_count(maker->plan);
+    for (size_t i = 0; i < nops; i++) {
+        const fanin_plan_op *op = fanin_plan_op_at(maker->plan, i);
+        if (!op->dead)
+            maker->first[op->storage + 2]++;
+    }
+    for (size_t s = 2; s < maker->nstorages + 2; s++)
+        maker->first[s] += maker->first[s - 1];
+    for (size_t i = 0; i < nops; i++) {
+        const fanin_plan_op *op = fanin_plan_op_at(maker->plan, i);
+        if (!op->dead)
+            maker->ops[maker->first[op->storage + 1]++] = i;
+    }
+}
+
+fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
+                               fanin_error *error)
+{
+    memset(maker, 0, sizeof *maker);
+    if (options == NULL || options->size < sizeof *options)
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT,
+                          "fanin_run_options.size must be sizeof(fanin_run_options), %zu, not %zu", sizeof *options,
+                          options != NULL ? options->size : 0);
+    maker->plan = plan;
+    maker->options = options;
+    maker->nstorages = fanin_plan_storage_count(plan);
+    FANIN_TRY(fanin_cursor_begin(&maker->cursor, plan, 0, options->seed, error));
+    maker->others = fanin_allocate_zeroed(fanin_plan_stream_count(plan), sizeof *maker->others);
+    maker->first = fanin_allocate_zeroed(maker->nstorages + 2, sizeof *maker->first);
+    maker->ops = fanin_allocate(fanin_plan_op_count(plan), sizeof *maker->ops);
+    maker->whole = fanin_allocate_zeroed(maker->nstorages, sizeof *maker->whole);
+    maker->piece = fanin_allocate(FANIN_CHUNK_WIDE_NBYTES, 1);
+    if (maker->others == NULL || maker->first == NULL || maker->ops == NULL || maker->whole == NULL ||
+        maker->piece == NULL) {
+        fanin_maker_end(maker);
+        return fanin_fail_memory(error, FANIN_CHUNK_WIDE_NBYTES);
+    }
+    list_ops(maker);
+    return FANIN_OK;
+}
+
+void fanin_maker_end(fanin_maker *maker)
+{
+    fanin_cursor_end(&maker->cursor);
+    for (size_t s = 1; maker->others != NULL && s < fanin_plan_stream_count(maker->plan); s++)
+        fanin_cursor_end(&maker->others[s - 1]);
+    fanin_free(maker->others);
+    fanin_free(maker->first);
+    fanin_free(maker->ops);
+    fanin_free(maker->whole);
+    fanin_free(maker->piece);
+    memset(maker, 0, sizeof *maker);
+}
+
+static fanin_cursor *cursor_of(fanin_maker *maker, const fanin_plan_op *op)
+{
+    return op->stream == 0 ? &maker->cursor : &maker->others[op->stream - 1];
+}
+
+fanin_status fanin_maker_seek(fanin_maker *maker, const fanin_plan_op *op, fanin_generator **generator,
+                              fanin_error *error)
+{
+    fanin_cursor *cursor = cursor_of(maker, op);
+    if (cursor->plan == NULL)
+        FANIN_TRY(fanin_cursor_begin(cursor, maker->plan, op->stream, maker->options->seed, error));
+    *generator = &cursor->generator;
+    return fanin_cursor_seek(cursor, op, error);
+}
+
+void fanin_maker_passed(fanin_maker *maker, const fanin_plan_op *op)
+{
+    fanin_cursor_passed(cursor_of(maker, op), op);
+}
+
+static fanin_status count(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
+{
+    const fanin_run_options *options = maker->options;
+    maker->done_nbytes += nbytes;
+    if (options->progress != NULL && !options->progress(options->user, maker->done_nbytes, maker->total_nbytes))
+        return fanin_fail(error, FANIN_ERROR_CANCELLED, "cancelled after %" PRIu64 " of %" PRIu64 " bytes",
+                          maker->done_nbytes, maker->total_nbytes);
+    return FANIN_OK;
+}
+
+/* Under the lock. What a task that was stopped returns is not heard. */
+static void note_failure(fanin_shared_progress *shared, size_t task, fanin_status status, const fanin_error *error)
+{
+    if (task >= shared->stopped_from)
+        return;
+    shared->stopped_from = status == FANIN_ERROR_CANCELLED ? 0 : task;
+    shared->status = status;
+    shared->error = *error;
+}
+
+fanin_status fanin_maker_progress(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
+{
+    fanin_shared_progress *shared = maker->shared;
+    if (shared == NULL)
+        return count(maker, nbytes, error);
+    fanin_status status = FANIN_ERROR_CANCELLED;
+    pthread_mutex_lock(&shared->lock);
+    if (maker->task < shared->stopped_from) {
+        status = count(shared->whole, nbytes, error);
+        if (status != FANIN_OK)
+            note_failure(shared, maker->task, status, error);
+    }
+    pthread_mutex_unlock(&shared->lock);
+    return status;
+}
+
+void fanin_shared_progress_begin(fanin_shared_progress *shared, fanin_maker *whole)
+{
+    *shared = (fanin_shared_progress){.whole = whole, .stopped_from = SIZE_MAX};
+    pthread_mutex_init(&shared->lock, NULL);
+}
+
+bool fanin_shared_progress_is_stopped(fanin_shared_progress *shared, size_t task)
+{
+    pthread_mutex_lock(&shared->lock);
+    bool stopped = task >= shared->stopped_from;
+    pthread_mutex_unlock(&shared->lock);
+    return stopped;
+}
+
+void fanin_shared_progress_fail(fanin_shared_progress *shared, size_t task, fanin_status status,
+                                const fanin_error *error)
+{
+    pthread_mutex_lock(&shared->lock);
+    note_failure(shared, task, status, error);
+    pthread_mutex_unlock(&shared->lock);
+}
+
+fanin_status fanin_shared_progress_end(fanin_shared_progress *shared, fanin_error *error)
+{
+    pthread_mutex_destroy(&shared->lock);
+    if (shared->status != FANIN_OK && error != NULL)
+        *error = shared->error;
+    return shared->status;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storages made whole in memory: where an op needs all of one at once, and where ops read what others left.
+ */
+#ifndef FANIN_RUN_WHOLE_H
+#define FANIN_RUN_WHOLE_H
+
+#include "run/maker.h"
+
+/* Into memory that has room for the storage, contiguous. `name` is that of the tensor, for messages. */
+fanin_status fanin_whole_make(fanin_maker *maker, size_t storage, const char *name, void *memory, fanin_error *error);
+
+#endif
