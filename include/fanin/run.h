@@ -30,6 +30,24 @@ typedef struct fanin_run_options {
 /* One tensor of the plan alone, into contiguous memory of its nbytes. Equal to what the whole plan makes. */
 FANIN_API fanin_status fanin_run_tensor(const fanin_plan *plan, const fanin_run_options *options, size_t tensor,
                                         void *data, fanin_error *error);
+/*
+ * A block of a tensor: elements offsets[d] to offsets[d] + sizes[d] - 1 of each dimension d, into `destination`, which
+ * has that shape, the tensor's dtype, and any strides. Equal to that block of the whole. Of fills that are made in
+ * pieces (uniform_, normal_ of 16 elements or more, constants ...) no more is made than lies between its first and last
+ * element, and never more than a piece is in memory.
+ */
+FANIN_API fanin_status fanin_run_slice(const fanin_plan *plan, const fanin_run_options *options, size_t tensor,
+                                       const int64_t *offsets, const int64_t *sizes, const fanin_tensor *destination,
+                                       fanin_error *error);
+
+typedef struct fanin_slice {
+    size_t tensor;
+    const int64_t *offsets;   /* NULL: all 0 */
+    fanin_tensor destination; /* its shape is that of the block */
+} fanin_slice;
+/* Many blocks, side by side on the options' threads, in any order and of any tensors. */
+FANIN_API fanin_status fanin_run_slices(const fanin_plan *plan, const fanin_run_options *options,
+                                        const fanin_slice *slices, size_t nslices, fanin_error *error);
 /* All of them: data[i] is contiguous memory for tensor i, or NULL to leave it out (tied names are left out). */
 FANIN_API fanin_status fanin_run_memory(const fanin_plan *plan, const fanin_run_options *options, void *const *data,
                                         fanin_error *error);
@@ -120,6 +138,21 @@ FANIN_API fanin_status fanin_verify(const fanin_checkpoint *checkpoint, const fa
                                     const fanin_run_options *options,
                                     void (*report)(void *user, const fanin_difference *difference), void *user,
                                     fanin_verify_result *result, fanin_error *error);
+
+typedef struct fanin_check_result {
+    size_t nequal;
+    size_t ndifferent;
+    size_t nrefused; /* have a digest, but cannot be made */
+} fanin_check_result;
+
+/*
+ * Makes the tensors of which a recorded plan carries digests at the plan's own seed (that of the options is not used),
+ * and compares. FANIN_OK if all are equal, FANIN_ERROR_MISMATCH if not; FANIN_ERROR_UNSUPPORTED if there are no
+ * digests. `report` (may be NULL) is told of each, in the plan's order.
+ */
+FANIN_API fanin_status fanin_run_check(const fanin_plan *plan, const fanin_run_options *options,
+                                       void (*report)(void *user, size_t tensor, bool equal), void *user,
+                                       fanin_check_result *result, fanin_error *error);
 
 #ifdef __cplusplus
 }

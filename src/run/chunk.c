@@ -509,10 +509,13 @@ static void *lend_block(fanin_sink *sink, size_t id, uint64_t offset, size_t nby
     return b->to->data + offset;
 }
 
-static fanin_status skip_block(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
-                               fanin_error *error)
+static fanin_status put_lent(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
+                             fanin_error *error)
 {
-    (void)sink, (void)id, (void)offset, (void)data, (void)nbytes, (void)error;
+    char *place = ((const block_sink *)sink)->to->data + offset;
+    (void)id, (void)error;
+    if (data != place) /* a piece that was made wider than what is wanted of it */
+        memcpy(place, data, nbytes);
     return FANIN_OK;
 }
 
@@ -527,7 +530,7 @@ static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor 
     runs taken = runs_begin(tensor, &b.whole, offsets, destination->shape), ahead = taken;
     b.runs = &taken;
     if (taken.left == 1 && to.is_flat)
-        b.sink = (fanin_sink){.put = skip_block, .lend = lend_block};
+        b.sink = (fanin_sink){.put = put_lent, .lend = lend_block};
     while (ahead.left > 0) {
         uint64_t begin = ahead.begin, end = begin;
         for (; ahead.left > 0 && ahead.begin - end < JUMP_NELEM; runs_next(&ahead, &b.whole))
