@@ -17,7 +17,7 @@ import torch
 
 from . import _intervals as intervals
 from ._plan_ops import DTYPES, Meaning, arguments_of, broadcast, meaning_of, views_in
-from ._tape import Constant, Draw, Name, Op, Refused, Stream, Tape, View, tensor_bytes, tensor_of_bytes
+from ._tape import UNDEFINED, Constant, Draw, Name, Op, Refused, Stream, Tape, View, reads_metadata_only, tensor_bytes, tensor_of_bytes
 from ._words import Words, is_contiguous, normal_words, other_words, trunc_normal_words, uniform_words
 
 PROFILE = "torch-2.13"
@@ -116,6 +116,8 @@ def _bytes_of(view: View) -> intervals.Runs:
 
 
 def _reads_of(op: Op) -> List[View]:
+    if op.func is not None and reads_metadata_only(op.name.split("::")[1]):
+        return []
     found = views_in((op.args, op.kwargs), [])
     if op.overwrites:
         # The destination is among the arguments, but not read.
@@ -139,7 +141,7 @@ class _Reasons:
             if intervals.intersect(bad, runs):
                 return reason
         if not intervals.contains(self._defined.get(view.storage, intervals.EMPTY), runs):
-            return "never initialized: torch.empty memory that nothing was written to"
+            return UNDEFINED
         return None
 
     def write(self, view: View, reason: Optional[str], overwrites: bool) -> None:
@@ -158,7 +160,7 @@ def _find_reasons(tape: Tape, placed: Dict[Draw, Placed], differing: Dict[int, s
     """Sets Name.refused; differing: operations (by index) whose numbers change with the seed."""
     reasons = _Reasons()
     for i, op in enumerate(tape.ops):
-        reason = differing.get(i)
+        reason = op.refused or differing.get(i)
         if reason is None and op.draw is not None:
             begin = placed[op.draw].begin
             reason = begin.lost or placed[op.draw].end.lost

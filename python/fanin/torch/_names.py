@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, Mapping, Tuple
 import torch
 
 from ._record import Recorder
-from ._tape import Name, Refused
+from ._tape import UNDEFINED, Name, Refused
 
 
 def named_tensors(result: Any) -> Iterator[Tuple[str, torch.Tensor, str, bool]]:
@@ -37,7 +37,7 @@ def capture(recorder: Recorder, result: Any) -> None:
     """Fills Tape.names."""
     owners: Dict[Any, str] = {}
     for name, tensor, kind, persistent in named_tensors(result):
-        if isinstance(tensor, (torch.nn.parameter.UninitializedParameter, torch.nn.parameter.UninitializedBuffer)):
+        if torch.nn.parameter.is_lazy(tensor):
             raise Refused("%s has no shape yet (a lazy module); run the model once inside the callable" % name)
         found = Name(name, kind, persistent, tuple(tensor.shape), tensor.dtype)
         recorder.tape.names.append(found)
@@ -56,7 +56,7 @@ def capture(recorder: Recorder, result: Any) -> None:
         elif recorder.is_hollow(tensor):
             found.value = recorder.view(tensor)
         elif recorder._is_undefined(tensor):
-            found.refused = "never initialized: torch.empty memory that nothing was written to"
+            found.refused = UNDEFINED
         else:
             found.value = recorder.tape.add_constant(tensor)
 
@@ -69,7 +69,7 @@ def drop_hollow(recorder: Recorder, result: Any) -> None:
     for module in result.modules():
         for tensors in (module._parameters, module._buffers):
             for key, tensor in tensors.items():
-                if tensor is None or not recorder.is_hollow(tensor):
+                if tensor is None or torch.nn.parameter.is_lazy(tensor) or not recorder.is_hollow(tensor):
                     continue
                 if id(tensor) not in replaced:
                     meta: torch.Tensor = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._hollow import Arena
 from ._streams import Streams
-from ._tape import Draw, Op, Refused, Storage, Tape, View, is_dense
+from ._tape import UNDEFINED, Draw, Op, Refused, Storage, Tape, View, is_dense, reads_metadata_only
 
 # Storages from this size on have no memory; deterministic ones up to REAL_NBYTES get it when their values are read.
 HOLLOW_NBYTES = 1 << 20
@@ -90,7 +90,7 @@ def _info_of(func: Any) -> _Info:
         written=tuple(written),
         out_form=out_form,
         overwrites=out_form or base in _OVERWRITES,
-        metadata_only=base.endswith("_like") or base.startswith("new_") or base in ("is_same_size",),
+        metadata_only=reads_metadata_only(base),
         foreach=foreach,
     )
     _infos[func] = info
@@ -250,6 +250,13 @@ class Recorder(TorchDispatchMode):
 
     # ---- the tape ----
 
+    def _values_read(self, what: str) -> None:
+        """A value that depends on the seed goes to Python."""
+        if not self.eager:
+            raise Refused(what)
+        if what not in self.tape.reads:
+            self.tape.reads.append(what)
+
     def _encode(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             if self.is_hollow(value):
@@ -290,13 +297,20 @@ class Recorder(TorchDispatchMode):
             self.tape.ops.append(Op(None, (constant,), {}, self.view(part), 0, True, None, where_called()))
 
     def _write_op(
-        self, func: Any, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor], overwrites: bool, draw: Optional[Draw]
+        self,
+        func: Any,
+        args: Any,
+        kwargs: Any,
+        tensors: Sequence[torch.Tensor],
+        overwrites: bool,
+        draw: Optional[Draw],
+        refused: Optional[str],
     ) -> None:
         where = where_called()
         for out, tensor in enumerate(tensors):
             if tensor.numel() == 0:
                 continue
-            op = Op(func, args, kwargs, self.view(tensor), out, overwrites, draw, where)
+            op = Op(func, args, kwargs, self.view(tensor), out, overwrites, draw, where, refused)
             if draw is not None and draw.op is None:
                 draw.op = op
             self.tape.ops.append(op)
@@ -308,6 +322,9 @@ class Recorder(TorchDispatchMode):
         if any(t is not torch.Tensor and t is not torch.nn.Parameter and hasattr(t, "__tensor_flatten__") for t in types):
             return NotImplemented
         info = _info_of(func)
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type not in ("cpu", "meta"):
+            raise Refused("%s: %s on %s; plans hold what is drawn on the CPU" % (where_called(), info.name, device))
         if info.view:
             return func(*args, **kwargs)
         if info.foreach is not None and not info.random:
@@ -327,8 +344,8 @@ class Recorder(TorchDispatchMode):
         hollow_reads = [t for t in reads if self.is_hollow(t)]
 
         if info.reads_values and not self._is_integer_index(info, args):
-            if hollow_reads and not self.make_real(hollow_reads) and not self.eager:
-                raise Refused("%s: the value of a random tensor decides what is built (%s)" % (where_called(), info.name))
+            if hollow_reads and not self.make_real(hollow_reads):
+                self._values_read("%s: the value of a random tensor decides what is built (%s)" % (where_called(), info.name))
             return self._execute(func, args, kwargs, written, reads, info)
         if info.base in ("resize_", "resize_as_") and written and self.is_hollow(written[0]) and not self.eager:
             raise Refused("%s: %s of a tensor with drawn values" % (where_called(), info.name))
@@ -393,8 +410,6 @@ class Recorder(TorchDispatchMode):
             device = like[0].device
         if device is not None and torch.device(device).type == "meta":
             return func(*args, **kwargs)
-        if device is not None and torch.device(device).type != "cpu":
-            raise Refused("%s: %s on %s; plans hold what is drawn on the CPU" % (where_called(), func.name(), device))
         if kwargs.get("layout") not in (None, torch.strided) or (like and not _is_plain(like[0]) and device is None):
             return func(*args, **kwargs)
         meta = func(*args, **{**kwargs, "device": "meta", "pin_memory": None})
@@ -462,6 +477,9 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         if len(written) > 1 and not info.overwrites:
             raise Refused("%s: %s changes several tensors with drawn values at once" % (where_called(), info.name))
+        reads = () if info.metadata_only else _tensors_in((args, kwargs), [])
+        reads = [t for t in reads if not (info.overwrites and any(t is w for w in written))]
+        refused = UNDEFINED if any(self._is_undefined(t) for t in reads) else None
         constant = draw is None and info.base in ("fill_", "zero_") and not self.eager
         constant = constant and not any(self.is_hollow(t) for t in _tensors_in((args[1:], kwargs), []))
         for tensor in written:
@@ -483,7 +501,7 @@ class Recorder(TorchDispatchMode):
                 memory.constant_ops.append(lambda t=written[0].detach(), v=value: t.fill_(v))
         result = func(*args, **kwargs) if self.eager else None
         if written:
-            self._write_op(func, encoded_args, encoded_kwargs, written, info.overwrites, draw)
+            self._write_op(func, encoded_args, encoded_kwargs, written, info.overwrites, draw, refused)
             if self.eager:
                 return result
             returned = len(func._schema.returns)
@@ -507,7 +525,7 @@ class Recorder(TorchDispatchMode):
             return tensor
 
         result = _map_tensors(shapes, hollow)
-        self._write_op(func, encoded_args, encoded_kwargs, outs, True, draw)
+        self._write_op(func, encoded_args, encoded_kwargs, outs, True, draw, refused)
         return result
 
     def _meta_result(self, func: Any, args: Any, kwargs: Any, info: _Info) -> Any:
@@ -518,11 +536,11 @@ class Recorder(TorchDispatchMode):
 
         if info.base in ("index", "_unsafe_index", "index_put", "index_put_"):
             args = (args[0], self._integer_indices(args[1]), *args[2:])
-        kwargs = {k: v for k, v in kwargs.items() if not isinstance(v, torch.Generator)}
-        kwargs = {k: (torch.device("meta") if isinstance(v, torch.device) else v) for k, v in kwargs.items()}
+        kwargs = {k: None if isinstance(v, torch.Generator) else v for k, v in kwargs.items()}
+        kwargs = {k: torch.device("meta") if isinstance(v, torch.device) else v for k, v in kwargs.items()}
         if info.random and "device" not in kwargs and any(a.name == "device" for a in func._schema.arguments):
             kwargs["device"] = torch.device("meta")
-        args = tuple(a for a in args if not isinstance(a, torch.Generator))
+        args = tuple(None if isinstance(a, torch.Generator) else a for a in args)
         try:
             return func(*_map_tensors(args, to_meta), **_map_tensors(kwargs, to_meta))
         except NotImplementedError:
@@ -548,12 +566,25 @@ class Recorder(TorchDispatchMode):
         return found
 
 
+def _is_pickling() -> bool:
+    """Whether a tensor's storage is asked for in order to save it; torch.save takes a way past function modes."""
+    frame: Any = sys._getframe(2)
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_code is torch.Tensor._reduce_ex_internal.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 class ReadGuard(TorchFunctionMode):
     """Refuses the reads of memory that pass by the dispatcher."""
 
     _reads: Set[Any] = {
         torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.data_ptr, torch.Tensor.__array__,
-        torch.Tensor.__dlpack__, torch.Tensor.__reduce_ex__, torch.Tensor.storage,
+        torch.Tensor.__dlpack__, torch.Tensor.__reduce_ex__, torch.Tensor.storage, torch.Tensor.__repr__,
+        torch.Tensor.__format__,
     }
 
     def __init__(self, recorder: Recorder) -> None:
@@ -565,9 +596,9 @@ class ReadGuard(TorchFunctionMode):
             recorder = self._recorder
             if func is torch.Tensor.share_memory_ and recorder.is_hollow(args[0]) and not recorder.eager:
                 return args[0]
-            if func in self._reads and recorder.is_hollow(args[0]) and not recorder.eager:
-                if not recorder.make_real([args[0]]):
-                    raise Refused("%s: the values of a random tensor are read (%s)" % (where_called(), func.__name__))
+            read = func in self._reads or (func is torch.Tensor.untyped_storage and _is_pickling())
+            if read and recorder.is_hollow(args[0]) and not recorder.make_real([args[0]]):
+                recorder._values_read("%s: the values of a random tensor are read (%s)" % (where_called(), func.__name__))
         return func(*args, **(kwargs or {}))
 
 

@@ -7,7 +7,7 @@ import hashlib
 import platform
 import random
 import sys
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -111,11 +111,11 @@ def differing_ops(one: Tape, two: Tape) -> Dict[int, str]:
     for a_name, b_name in zip(one.names, two.names):
         same = (a_name.shape, a_name.dtype, a_name.alias_of) == (b_name.shape, b_name.dtype, b_name.alias_of)
         if not same or a_name.value != b_name.value:
-            a_name.refused = a_name.refused or "its value is computed in Python from random values"
+            a_name.refused = a_name.refused or "its value depends on random values that were read: %s" % (one.reads or ["?"])[0]
     return found
 
 
-def _record_checked(fn: Callable[[], Any], hollow_nbytes: int) -> Tuple[Tape, Optional[Dict[int, str]]]:
+def _record_either(fn: Callable[[], Any], hollow_nbytes: int) -> Tuple[Tape, Optional[Dict[int, str]]]:
     """The tape, and for a recording on real memory the operations that differ between two seeds."""
     try:
         return record_tape(fn, _SEEDS[0], False, hollow_nbytes), None
@@ -138,8 +138,8 @@ def source_of(fn_name: str, tape: Tape) -> Dict[str, str]:
             found[name] = str(module.__version__)
     found["python"] = platform.python_version()
     found["recorded"] = "eager" if tape.eager else "hollow"
-    if tape.notes:
-        found["notes"] = "; ".join(tape.notes)
+    if tape.notes or tape.reads:
+        found["notes"] = "; ".join([*tape.notes, *("the same under all seeds tried, though %s" % read for read in tape.reads)])
     return found
 
 
@@ -172,13 +172,15 @@ def build(fn: Callable[[], Any], seed: int) -> Tuple[Dict[str, str], torch.Tenso
         surroundings.restore()
 
 
-def compare(plan: Dict[str, Any], fn: Callable[[], Any]) -> Dict[str, str]:
+def compare(plan: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = ()) -> Dict[str, str]:
     """Builds the model once under seed 0, compares every tensor with the plan's, and returns the digests."""
     expected, state = build(fn, _CHECK_SEED)
     executor = Executor(plan, _CHECK_SEED)
     names = [t["name"] for t in plan["tensors"] if executor.refusal(t["name"]) is None]
     made = executor.tensors(names)
     wrong = [n for n in names if hashlib.sha256(tensor_bytes(made[n])).hexdigest() != expected.get(n)]
+    if wrong and reads:
+        raise Refused(reads[0])
     if wrong:
         raise Refused(
             "the plan does not make what the constructor makes under another seed: %s%s. Its values depend on something "
@@ -198,13 +200,13 @@ def record_plan(
     hollow_nbytes: int = HOLLOW_NBYTES,
 ) -> Dict[str, Any]:
     """The plan of a constructor as a JSON object."""
-    tape, differing = _record_checked(fn, hollow_nbytes)
+    tape, differing = _record_either(fn, hollow_nbytes)
     small = tape_nbytes(tape) < CHECK_NBYTES
     if check and not small and differing is None:
         differing = differing_ops(tape, record_tape(fn, _SEEDS[1], False, hollow_nbytes))
     plan = lower(tape, source_of(name, tape), differing)
     if check and small:
-        found = compare(plan, fn)
+        found = compare(plan, fn, tape.reads)
         plan["check"] = {"seed": str(_CHECK_SEED), "sha256": found}
     elif digests:
         executor = Executor(plan, _CHECK_SEED)

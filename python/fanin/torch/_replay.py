@@ -13,7 +13,7 @@ import torch
 from ..generator import Generator
 from . import _intervals as intervals
 from ._plan_ops import TORCH_DTYPES
-from ._tape import tensor_of_bytes
+from ._tape import reads_metadata_only, tensor_of_bytes
 
 # Offsets in a CPU generator's state: what comes before the kept normal, and the kept normal with its flag.
 _CACHE = slice(5024, 5048)
@@ -100,6 +100,8 @@ class Executor:
 
     def _reads_of(self, op: Mapping[str, Any], dst: Place) -> List[Place]:
         if is_torch_op(op):
+            if reads_metadata_only(op["op"].split("::")[1]):
+                return []
             views = _views_in(op["args"], [])
             for value in op["kwargs"].values():
                 _views_in(value, views)
@@ -208,7 +210,10 @@ class Executor:
         if isinstance(value, dict):
             if "view" in value:
                 place = Place(value["view"], self._storages)
-                return place.of(memories[place.storage])
+                memory = memories.get(place.storage)
+                if memory is None:  # only its shape is asked for
+                    memory = torch.empty(self._storages[place.storage]["n"], dtype=place.dtype)
+                return place.of(memory)
             if "float" in value:
                 return json_double(value["float"])
             if "dtype" in value:
@@ -223,7 +228,8 @@ class Executor:
         args = self._decode(op["args"], memories)
         kwargs = {key: self._decode(value, memories) for key, value in op["kwargs"].items()}
         if "at" in op:
-            if not any(a.name == "generator" for a in func._schema.arguments):
+            names = [argument.name for argument in func._schema.arguments]
+            if "generator" not in names:
                 # It draws from the default generator alone.
                 state = torch.default_generator.get_state()
                 torch.default_generator.set_state(self.generator_at(op).get_state())
@@ -232,7 +238,10 @@ class Executor:
                 finally:
                     torch.default_generator.set_state(state)
                 return
-            kwargs["generator"] = self.generator_at(op)
+            if names.index("generator") < len(args):
+                args[names.index("generator")] = self.generator_at(op)
+            else:
+                kwargs["generator"] = self.generator_at(op)
         self._call(func, args, kwargs, op, dst)
 
     @staticmethod

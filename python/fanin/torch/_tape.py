@@ -13,6 +13,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import torch
 
 
+# What is said of memory that torch.empty gave and nobody wrote.
+UNDEFINED = "never initialized: torch.empty memory that nothing was written to"
+
+
 class Refused(RuntimeError):
     """A constructor did what no plan can hold; the message names the operation and the line of the user's code."""
 
@@ -75,10 +79,11 @@ class Op:
     overwrites: bool
     draw: Optional[Draw]
     where: str
+    refused: Optional[str] = None  # why its value is not a function of the seed
 
     @property
     def name(self) -> str:
-        return "aten::copy_" if self.func is None else str(self.func.name())
+        return "aten::copy_" if self.func is None else str(self.func._schema.name)
 
 
 @dataclass
@@ -114,6 +119,7 @@ class Tape:
     end_stream: Optional[Stream] = None
     eager: bool = False
     notes: List[str] = field(default_factory=list)
+    reads: List[str] = field(default_factory=list)  # where an eager recording read values that depend on the seed
 
     def add_constant(self, tensor: torch.Tensor) -> Constant:
         """The content of a real tensor as it is now."""
@@ -121,6 +127,11 @@ class Tape:
         key = hashlib.sha256(data).hexdigest()
         self.constants.setdefault(key, data)
         return Constant(key, tuple(tensor.shape), tensor.dtype)
+
+
+def reads_metadata_only(base: str) -> bool:
+    """Whether an operation of this name takes only shape and dtype from its tensors (ones_like, new_zeros)."""
+    return base.endswith("_like") or base.startswith("new_") or base == "is_same_size"
 
 
 def is_dense(sizes: Sequence[int], strides: Sequence[int]) -> bool:
