@@ -4,4 +4,8 @@ faster, `record()` turns a constructor into a plan."""
 
 import torch  # noqa: F401  (says that it is missing before anything else does)
 
-from ._tape import Refused  # noqa: F401
+from ._materialize import Shard
+from ._recording import record
+from ._tape import Refused
+
+__all__ = ["Refused", "Shard", "record"]

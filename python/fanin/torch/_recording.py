@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import platform
 import random
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
+from ..plan import Plan
 from ._lower import lower
 from ._names import capture, drop_hollow, named_tensors
 from ._record import HOLLOW_NBYTES, Recorder, recording
@@ -190,6 +192,40 @@ def compare(plan: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = 
     if plan["words"] and not torch.equal(executor.end_state()[:5016], state[:5016]):
         raise Refused("the generator is not where the plan says after the constructor has run")
     return {name: expected[name] for name in names}
+
+
+def record(
+    fn: Callable[[], Any],
+    *,
+    name: Optional[str] = None,
+    check: bool = True,
+    digests: bool = False,
+    notes: Optional[Dict[str, str]] = None,
+) -> Plan:
+    """What a constructor draws and computes, as a plan that makes the same model from any seed.
+
+        plan = fanin.torch.record(lambda: Model(config))
+        plan.save("model.plan.json")
+
+    fn: builds and returns a torch.nn.Module (or a dict of tensors) on the CPU. It runs without memory for its tensors
+        and without drawing; a constructor that reads random values is run again on real memory, under two seeds. It is
+        called several times, and must build the same each time. The torch, Python and NumPy generators are left as
+        they were. What it returns is not kept: parameters without memory in it become meta tensors.
+    name: of what is built, for the plan's `source`.
+    check: a model of less than 1 GB is built once more as usual, under seed 0, and compared byte by byte; its digests go
+        into the plan. A larger one is recorded under a second seed and the recordings compared.
+    digests: make a larger model from the plan for its digests too.
+    notes: further entries of the plan's `source`.
+
+    Raises Refused, a RuntimeError with the operation and the line of the code that caused it, where no plan can say
+    what the constructor does. Single tensors that a plan cannot make are refused in it (`PlanTensor.refused`).
+    """
+    if not callable(fn):
+        raise TypeError("record takes a callable that builds the model, as in record(lambda: Model(config))")
+    described = name or getattr(fn, "__qualname__", None) or type(fn).__name__
+    plan = record_plan(fn, described, check, digests)
+    plan["source"].update(notes or {})
+    return Plan.parse(json.dumps(plan), described)
 
 
 def record_plan(
