@@ -91,7 +91,9 @@ class PlanTensor(ctypes.Structure):
     C_NAME = "fanin_plan_tensor"
     _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("ndim", ctypes.c_int32),
                 ("shape", ctypes.POINTER(ctypes.c_int64)), ("nelem", ctypes.c_uint64), ("nbytes", ctypes.c_uint64),
-                ("tied_to", ctypes.c_char_p)]
+                ("tied_to", ctypes.c_char_p), ("storage", ctypes.c_size_t), ("offset", ctypes.c_int64),
+                ("strides", ctypes.POINTER(ctypes.c_int64)), ("is_buffer", ctypes.c_bool),
+                ("is_persistent", ctypes.c_bool), ("refused", ctypes.c_char_p)]
 
 
 class Digest(ctypes.Structure):

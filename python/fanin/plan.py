@@ -13,7 +13,10 @@ from .generator import as_seed, parse_profile
 
 
 class PlanTensor(typing.NamedTuple):
-    """One name of a plan: dtype by fanin's name, `tied_to` the name it shares its memory with, or None."""
+    """One name of a plan: dtype by fanin's name, `tied_to` the name it shares its memory with, or None.
+
+    A buffer that is not persistent is no part of a checkpoint. `refused`: why the tensor cannot be made, or None.
+    """
 
     name: str
     dtype: str
@@ -21,6 +24,9 @@ class PlanTensor(typing.NamedTuple):
     nelem: int
     nbytes: int
     tied_to: typing.Optional[str]
+    is_buffer: bool
+    is_persistent: bool
+    refused: typing.Optional[str]
 
 
 class Plan:
@@ -48,7 +54,8 @@ class Plan:
     def _tensor_at(self, i):
         c = lib.fanin_plan_tensor_at(self._pointer, i).contents
         return PlanTensor(c.name.decode(), _lib.DTYPES[c.dtype - 1], tuple(c.shape[:c.ndim]) if c.ndim else (),
-                          c.nelem, c.nbytes, None if c.tied_to is None else c.tied_to.decode())
+                          c.nelem, c.nbytes, None if c.tied_to is None else c.tied_to.decode(), c.is_buffer,
+                          c.is_persistent, None if c.refused is None else c.refused.decode())
 
     @classmethod
     def parse(cls, text: typing.Union[str, bytes], name: str = "plan") -> "Plan":
