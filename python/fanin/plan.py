@@ -202,6 +202,48 @@ class Plan:
         self.fill({name: array}, seed)
         return array
 
+    def arrays(self, seed: int, names: typing.Optional[typing.Iterable[str]] = None) -> typing.Dict[str, typing.Any]:
+        """Tensors as new NumPy arrays by name, without torch; tied names share one array.
+
+        names: all that a checkpoint holds, if None. Ops that the plan marks `bits: host` are computed by fanin, to the
+        tolerance of docs/recording.md; `state_dict` gives torch's own bits.
+        """
+        if names is None:
+            names = [tensor.name for tensor in self.tensors if tensor.is_persistent and tensor.refused is None]
+        names = list(names)
+        owners = {name: self.tensors[self._find(name)].tied_to or name for name in names}
+        made = {owner: _empty(self.tensors[self._find(owner)]) for owner in dict.fromkeys(owners.values())}
+        self.fill(made, seed)
+        return {name: made[owners[name]] for name in names}
+
+    def state_dict(self, seed: int, names: typing.Optional[typing.Iterable[str]] = None,
+                   shard: typing.Any = None) -> typing.Dict[str, typing.Any]:
+        """Tensors of torch by name: the state_dict of the model that the plan was recorded from; tied names share one.
+
+        names: parameters and persistent buffers, if None. shard: `fanin.torch.Shard(dim, rank, world)`, to make only
+        this rank's part of each parameter. Needs torch.
+        """
+        from .torch import _materialize
+
+        return _materialize.state_dict(self, as_seed(seed), names, shard)
+
+    def materialize(self, model: typing.Any, seed: int, shard: typing.Any = None) -> typing.Any:
+        """Fills a torch model in place, on `fanin.get_num_threads()` threads, and returns it.
+
+        The model gets the bytes that its constructor would have made after `torch.manual_seed(seed)`: parameters and
+        buffers, those that are in no state_dict too. Tensors on the meta device get memory; tensors with memory (after
+        `to_empty`) are overwritten in it. Ties stay; `requires_grad` and attributes too. Of DTensor parameters (FSDP2,
+        tensor parallel) each rank makes only its own part.
+
+        shard: `fanin.torch.Shard(dim, rank, world)`: parameters become this rank's torch.chunk piece along `dim`.
+
+        Raises fanin.ArgumentError for names, fanin.ShapeError and fanin.DtypeError for tensors that do not fit the plan,
+        fanin.UnsupportedError for tensors that the plan refuses and for other devices; nothing was changed then.
+        """
+        from .torch import _materialize
+
+        return _materialize.materialize(self, model, as_seed(seed), shard)
+
     def digest(self, seed: int) -> str:
         """The content digest, in hex, of the checkpoint that the plan makes from this seed; nothing is written."""
         digest, digits = _lib.Digest(), ctypes.create_string_buffer(65)

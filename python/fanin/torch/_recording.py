@@ -15,6 +15,7 @@ import torch
 
 from ..plan import Plan
 from ._lower import lower
+from ._materialize import state_dict
 from ._names import capture, drop_hollow, named_tensors
 from ._record import HOLLOW_NBYTES, Recorder, recording
 from ._replay import Executor
@@ -174,12 +175,11 @@ def build(fn: Callable[[], Any], seed: int) -> Tuple[Dict[str, str], torch.Tenso
         surroundings.restore()
 
 
-def compare(plan: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = ()) -> Dict[str, str]:
+def compare(plan: Plan, described: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = ()) -> Dict[str, str]:
     """Builds the model once under seed 0, compares every tensor with the plan's, and returns the digests."""
     expected, state = build(fn, _CHECK_SEED)
-    executor = Executor(plan, _CHECK_SEED)
-    names = [t["name"] for t in plan["tensors"] if executor.refusal(t["name"]) is None]
-    made = executor.tensors(names)
+    names = [tensor.name for tensor in plan.tensors if tensor.refused is None]
+    made = state_dict(plan, _CHECK_SEED, names, None)
     wrong = [n for n in names if hashlib.sha256(tensor_bytes(made[n])).hexdigest() != expected.get(n)]
     if wrong and reads:
         raise Refused(reads[0])
@@ -189,7 +189,9 @@ def compare(plan: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = 
             "that is neither the seed nor recorded (torch.initial_seed(), time, threads)"
             % (", ".join(wrong[:3]), " and %d more" % (len(wrong) - 3) if len(wrong) > 3 else "")
         )
-    if plan["words"] and not torch.equal(executor.end_state()[:5016], state[:5016]):
+    if described["words"] and not torch.equal(Executor(described, _CHECK_SEED).end_state()[:5016], state[:5016]):
+        if reads:
+            raise Refused(reads[0])
         raise Refused("the generator is not where the plan says after the constructor has run")
     return {name: expected[name] for name in names}
 
@@ -240,16 +242,17 @@ def record_plan(
     small = tape_nbytes(tape) < CHECK_NBYTES
     if check and not small and differing is None:
         differing = differing_ops(tape, record_tape(fn, _SEEDS[1], False, hollow_nbytes))
-    plan = lower(tape, source_of(name, tape), differing)
+    described = lower(tape, source_of(name, tape), differing)
+    if not (check and small) and not digests:
+        return described
+    plan = Plan.parse(json.dumps(described), name)
     if check and small:
-        found = compare(plan, fn, tape.reads)
-        plan["check"] = {"seed": str(_CHECK_SEED), "sha256": found}
-    elif digests:
-        executor = Executor(plan, _CHECK_SEED)
+        found = compare(plan, described, fn, tape.reads)
+    else:
         found = {}
-        for tensor in plan["tensors"]:
-            if executor.refusal(tensor["name"]) is None:
-                content = executor.tensors([tensor["name"]])[tensor["name"]]
-                found[tensor["name"]] = hashlib.sha256(tensor_bytes(content)).hexdigest()
-        plan["check"] = {"seed": str(_CHECK_SEED), "sha256": found}
-    return plan
+        for tensor in plan.tensors:
+            if tensor.refused is None:
+                made = state_dict(plan, _CHECK_SEED, [tensor.name], None)[tensor.name]
+                found[tensor.name] = hashlib.sha256(tensor_bytes(made)).hexdigest()
+    described["check"] = {"seed": str(_CHECK_SEED), "sha256": found}
+    return described

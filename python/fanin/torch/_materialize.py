@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""Filling a model from a plan: in place, on all cores, ties kept, any part alone.
+
+What C makes to the bit is made by C in the tensor's own memory; what only torch's own operations can make to the bit
+goes through the reference executor.
+"""
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import sys
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+import torch
+
+from .._tensor import View
+from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from ..plan import Plan, PlanTensor
+from ._plan_ops import TORCH_DTYPES
+from ._replay import Executor, is_torch_op
+from ._shards import Box, Shard, boxes_of, chunk_of
+
+_libc = ctypes.CDLL(None)
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_MADV_HUGEPAGE = 14
+# From here on fresh memory is asked for in huge pages: one page fault for 2 MiB in place of 512.
+_HUGE_NBYTES = 4 << 20
+
+
+def empty(sizes: Sequence[int], dtype: torch.dtype, strides: Optional[Sequence[int]] = None) -> torch.Tensor:
+    """torch.empty, in huge pages where it is large; whoever fills it touches it first."""
+    if strides is None:
+        tensor = torch.empty(tuple(sizes), dtype=dtype)
+    else:
+        tensor = torch.empty_strided(tuple(sizes), tuple(strides), dtype=dtype)
+    nbytes = tensor.untyped_storage().nbytes()
+    if nbytes >= _HUGE_NBYTES and sys.platform == "linux":
+        begin = tensor.untyped_storage().data_ptr()
+        first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
+        # Advice: where the system has no huge pages, nothing happens.
+        _libc.madvise(first, begin + nbytes - first, _MADV_HUGEPAGE)
+    return tensor
+
+
+class _Piece(NamedTuple):
+    """A part of a plan's tensor and the memory it goes to."""
+
+    name: str
+    box: Box
+    memory: torch.Tensor
+
+
+def host_names(plan: Plan, names: Iterable[str]) -> Tuple[Set[str], Optional[Mapping[str, Any]]]:
+    """The names whose bits only the host's torch makes, and the plan as a JSON object if there are any."""
+    text = plan.to_json()
+    if '"bits":"host"' not in text:
+        return set(), None
+    described = json.loads(text)
+    executor = Executor(described, 0)
+    ops = described["ops"]
+    found = set()
+    for name in names:
+        if executor.refusal(name) is None:
+            closure = executor.closure([executor.place_of(name)])
+            if any(is_torch_op(ops[i]) or ops[i].get("bits") == "host" for i in closure):
+                found.add(name)
+    return found, described
+
+
+def _is_all(piece: _Piece, tensor: PlanTensor) -> bool:
+    return piece.box.sizes == tensor.shape and piece.memory.is_contiguous()
+
+
+def run(plan: Plan, seed: int, pieces: Sequence[_Piece]) -> None:
+    """Makes every piece; each has been checked to fit."""
+    host, described = host_names(plan, [piece.name for piece in pieces])
+    whole: Dict[str, View] = {}
+    with torch.no_grad():
+        for piece in pieces:
+            tensor = plan.tensors[plan._index[piece.name]]
+            if piece.memory.numel() == 0 or piece.name in host:
+                continue
+            if _is_all(piece, tensor) and piece.name not in whole:
+                whole[piece.name] = _view_of(piece.memory, tensor.dtype)
+            elif piece.memory.is_contiguous():
+                plan.fill_slice(piece.name, seed, piece.box.start, _view_of(piece.memory, tensor.dtype))
+            else:
+                made = torch.empty(piece.box.sizes, dtype=piece.memory.dtype)
+                plan.fill_slice(piece.name, seed, piece.box.start, _view_of(made, tensor.dtype))
+                piece.memory.copy_(made)
+        if whole:
+            plan.fill(whole, seed)
+        if host:
+            _run_host(described, seed, [piece for piece in pieces if piece.name in host])
+        for piece in pieces:
+            if not torch.is_inference(piece.memory):
+                torch.autograd.graph.increment_version(piece.memory)
+
+
+def _view_of(memory: torch.Tensor, dtype: str) -> View:
+    """Memory as the library's arrays are described; the caller keeps the tensor alive."""
+    return View(memory.data_ptr(), dtype, tuple(memory.shape), tuple(memory.stride()), memory)
+
+
+def _run_host(described: Optional[Mapping[str, Any]], seed: int, pieces: Sequence[_Piece]) -> None:
+    executor = Executor(described or {}, seed)
+    for piece in pieces:
+        made = executor.tensors([piece.name])[piece.name]
+        part = tuple(slice(begin, begin + size) for begin, size in zip(piece.box.start, piece.box.sizes))
+        piece.memory.copy_(made[part])
+
+
+# ---- models ----
+
+
+class _Slot(NamedTuple):
+    """Where a module keeps a tensor."""
+
+    name: str
+    tensors: Dict[str, Any]
+    key: str
+
+
+def _slots(model: torch.nn.Module) -> List[_Slot]:
+    found = []
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        for tensors in (module._parameters, module._buffers):
+            for key, tensor in tensors.items():
+                if tensor is not None:
+                    found.append(_Slot((prefix + "." if prefix else "") + key, tensors, key))
+    return found
+
+
+def _is_dtensor(tensor: torch.Tensor) -> bool:
+    return hasattr(tensor, "device_mesh") and hasattr(tensor, "placements") and hasattr(tensor, "_local_tensor")
+
+
+def _check(plan: Plan, slots: Sequence[_Slot], shard: Optional[Shard]) -> None:
+    """Everything that can be wrong, before anything is changed."""
+    names = {slot.name for slot in slots}
+    missing = [tensor.name for tensor in plan.tensors if tensor.name not in names]
+    if missing:
+        raise ArgumentError("the model has no %s, which the plan has%s: is it another model, or another version of its code?"
+                            % (missing[0], _and_more(missing)))
+    unknown = sorted(name for name in names if name not in plan)
+    if unknown:
+        raise ArgumentError("the plan has no %s, which the model has%s: is it another model, or another version of its code?"
+                            % (unknown[0], _and_more(unknown)))
+    for slot in slots:
+        tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
+        if planned.refused is not None:
+            raise UnsupportedError("%s cannot be made from the plan: %s" % (slot.name, planned.refused))
+        if TORCH_DTYPES.get(planned.dtype) is not tensor.dtype:
+            raise DtypeError("%s is %s in the plan and %s in the model; record the model in that dtype"
+                             % (slot.name, planned.dtype, tensor.dtype))
+        allowed = [planned.shape]
+        if shard is not None:
+            allowed.append(chunk_of(planned.shape, shard).sizes)
+        if tuple(tensor.shape) not in allowed:
+            raise ShapeError("%s has shape %s in the plan and %s in the model" % (slot.name, planned.shape, tuple(tensor.shape)))
+        local = tensor._local_tensor if _is_dtensor(tensor) else tensor
+        if local.device.type not in ("cpu", "meta"):
+            raise UnsupportedError("%s is on %s; materialize on the CPU and move the model there" % (slot.name, local.device))
+        if local.layout is not torch.strided:
+            raise UnsupportedError("%s is %s, not strided" % (slot.name, local.layout))
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return " (and %d more)" % (len(names) - 1) if len(names) > 1 else ""
+
+
+def _parts_of(tensor: torch.Tensor, planned: PlanTensor, shard: Optional[Shard], is_buffer: bool) -> List[Box]:
+    if _is_dtensor(tensor):
+        return boxes_of(tensor)
+    if shard is not None and not is_buffer:
+        return [chunk_of(planned.shape, shard)]
+    return [Box((0,) * len(planned.shape), (0,) * len(planned.shape), planned.shape)]
+
+
+def _local_shape(boxes: Sequence[Box], ndim: int) -> Tuple[int, ...]:
+    return tuple(max((box.local[d] + box.sizes[d] for box in boxes), default=0) for d in range(ndim))
+
+
+def _target(tensor: torch.Tensor, sizes: Tuple[int, ...]) -> Tuple[torch.Tensor, torch.Tensor]:
+    """The tensor that the model keeps, and its memory on this rank: the same ones where there is memory already."""
+    local: torch.Tensor = tensor._local_tensor if _is_dtensor(tensor) else tensor  # type: ignore[attr-defined]
+    if tuple(local.shape) == sizes and not local.is_meta:
+        return tensor, local.detach()
+    keeps_layout = tuple(local.shape) == sizes and not local.is_contiguous()
+    memory = empty(sizes, local.dtype, local.stride() if keeps_layout else None)
+    fresh: torch.Tensor = memory
+    if _is_dtensor(tensor):
+        from torch.distributed.tensor import DTensor
+
+        fresh = DTensor(memory, tensor._spec, requires_grad=False)  # type: ignore[attr-defined]
+    if isinstance(tensor, torch.nn.Parameter):
+        kept = torch.nn.Parameter(fresh, requires_grad=tensor.requires_grad)
+        kept.__dict__.update(tensor.__dict__)
+        return kept, memory
+    return fresh, memory
+
+
+def materialize(plan: Plan, model: torch.nn.Module, seed: int, shard: Optional[Shard]) -> torch.nn.Module:
+    """See Plan.materialize."""
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError("materialize takes a torch.nn.Module, not a %s" % type(model).__name__)
+    slots = _slots(model)
+    _check(plan, slots, shard)
+    by_tensor: Dict[int, torch.Tensor] = {}
+    by_name: Dict[str, torch.Tensor] = {}
+    alive, pieces = [], []
+    for slot in slots:
+        tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
+        alive.append(tensor)  # its id names it
+        kept = by_tensor.get(id(tensor))
+        if kept is None and tensor.is_meta:
+            # Two names of one tensor in the plan are two meta tensors in a model whose ties were not made yet.
+            kept = by_name.get(planned.tied_to or planned.name)
+            kept = kept if kept is not None and type(kept) is type(tensor) else None
+        if kept is None:
+            boxes = _parts_of(tensor, planned, shard, planned.is_buffer)
+            kept, memory = _target(tensor, _local_shape(boxes, len(planned.shape)))
+            for box in boxes:
+                part = tuple(slice(begin, begin + size) for begin, size in zip(box.local, box.sizes))
+                pieces.append(_Piece(slot.name, box, memory[part] if memory.dim() else memory))
+        by_tensor[id(tensor)] = kept
+        by_name.setdefault(planned.tied_to or planned.name, kept)
+        slot.tensors[slot.key] = kept
+    run(plan, seed, pieces)
+    _mark_initialized(model)
+    return model
+
+
+def _mark_initialized(model: torch.nn.Module) -> None:
+    """transformers initializes again what it was not told is done."""
+    transformers = sys.modules.get("transformers")
+    if transformers is None or not isinstance(model, getattr(transformers, "PreTrainedModel", ())):
+        return
+    for module in model.modules():
+        module._is_hf_initialized = True  # type: ignore[assignment]
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None:
+                tensor._is_hf_initialized = True  # type: ignore[attr-defined]
+
+
+def state_dict(plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Optional[Shard]) -> Dict[str, torch.Tensor]:
+    """See Plan.state_dict."""
+    if names is None:
+        names = [t.name for t in plan.tensors if t.is_persistent and t.refused is None]
+    made: Dict[str, torch.Tensor] = {}
+    found: Dict[str, torch.Tensor] = {}
+    pieces = []
+    for name in names:
+        planned = plan.tensors[plan._find(name)]
+        if planned.refused is not None:
+            raise UnsupportedError("%s cannot be made from the plan: %s" % (name, planned.refused))
+        owner = planned.tied_to or name
+        if owner not in made:
+            whole = Box((0,) * len(planned.shape), (0,) * len(planned.shape), planned.shape)
+            box = whole if shard is None or planned.is_buffer else chunk_of(planned.shape, shard)
+            made[owner] = empty(box.sizes, TORCH_DTYPES[planned.dtype])
+            pieces.append(_Piece(name, box, made[owner]))
+        found[name] = made[owner]
+    run(plan, seed, pieces)
+    return found
