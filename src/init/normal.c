@@ -30,22 +30,23 @@ static bool is_16bit(fanin_dtype dtype)
     return dtype == FANIN_BF16 || dtype == FANIN_F16;
 }
 
-void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, const uint32_t *raw,
-                       size_t nblocks, double mean, double std, struct fanin_ahead ahead)
+void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, uint32_t *raw, size_t nblocks,
+                       double mean, double std, bool running)
 {
     switch (dtype) {
     case FANIN_F64:
-        kernel->mt_generate(ahead.words, ahead.nblocks);
+        if (running)
+            kernel->mt_generate(raw, nblocks * 2 * FANIN_NORMAL_BLOCK);
         kernel->normal_f64(out, raw, nblocks, mean, std);
         break;
     case FANIN_F32:
-        kernel->normal_f32(out, raw, nblocks, (float)mean, (float)std, ahead);
+        kernel->normal_f32(out, raw, nblocks, (float)mean, (float)std, running);
         break;
     case FANIN_BF16:
-        kernel->normal_bf16(out, raw, nblocks, (float)mean, (float)std, ahead);
+        kernel->normal_bf16(out, raw, nblocks, (float)mean, (float)std, running);
         break;
     default:
-        kernel->normal_f16(out, raw, nblocks, (float)mean, (float)std, ahead);
+        kernel->normal_f16(out, raw, nblocks, (float)mean, (float)std, running);
         break;
     }
 }
@@ -66,24 +67,25 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
         return;
     }
     fanin_stream stream;
-    const uint32_t *raw;
+    uint32_t *raw;
+    const uint32_t *thrown_away;
+    bool running;
     const size_t words = dtype == FANIN_F64 ? 2 : 1, group = words * FANIN_NORMAL_BLOCK;
     const size_t rest = (size_t)n % FANIN_NORMAL_BLOCK, whole = (size_t)n - rest;
     const size_t item = fanin_dtype_nbits(dtype) / 8;
     fanin_stream_begin(&stream, generator);
     for (size_t done = 0; done < whole;) {
-        struct fanin_ahead ahead;
-        size_t taken = fanin_stream_take_ahead(&stream, (whole - done) * words, group, &raw, &ahead);
-        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std, ahead);
+        size_t taken = fanin_stream_take_running(&stream, (whole - done) * words, group, &raw, &running);
+        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std, running);
         done += taken / words;
     }
     if (rest > 0) {
         if (!is_16bit(dtype))
             for (size_t thrown = 0; thrown < rest * words;)
-                thrown += fanin_stream_take(&stream, rest * words - thrown, 1, &raw);
-        fanin_stream_take(&stream, group, group, &raw);
+                thrown += fanin_stream_take(&stream, rest * words - thrown, 1, &thrown_away);
+        fanin_stream_take_running(&stream, group, group, &raw, &running);
         fanin_normal_make(dtype, stream.kernel, (char *)out + ((size_t)n - FANIN_NORMAL_BLOCK) * item, raw, 1, mean,
-                          std, (struct fanin_ahead){NULL, 0});
+                          std, running);
     }
     fanin_stream_end(&stream);
 }

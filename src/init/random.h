@@ -24,9 +24,9 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
 /* normal_ by blocks of 16; n >= 16. In pieces: multiples of 16, the last one >= 16. */
 void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, double std, fanin_generator *generator);
 /* The normal blocks of these raw words, 16 a block (f64: 32); not for 16-bit types of profiles up to torch-2.12.
-   `ahead` is made on the way. */
-void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, const uint32_t *raw,
-                       size_t nblocks, double mean, double std, struct fanin_ahead ahead);
+   `running`: as many words are made behind raw[0..623] on the way (kernel.h). */
+void fanin_normal_make(fanin_dtype dtype, const struct fanin_kernel *kernel, void *out, uint32_t *raw, size_t nblocks,
+                       double mean, double std, bool running);
 bool fanin_normal_is_legacy(fanin_dtype dtype, fanin_profile profile);
 /* normal_ element by element, through the generator's cached normal. */
 void fanin_normal_scalar(fanin_dtype dtype, void *out, int64_t n, double mean, double std, fanin_generator *generator);

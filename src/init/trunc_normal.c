@@ -417,8 +417,7 @@ static bool next_round(const double *v, const struct blocks *blocks, fanin_gener
                 pending[next / 64] &= ~((uint64_t)1 << (next % 64));
                 at[n++] = next;
             }
-            fanin_normal_make(blocks->dtype, stream.kernel, fresh, words, n, v[MEAN], v[STD],
-                              (struct fanin_ahead){NULL, 0});
+            fanin_normal_make(blocks->dtype, stream.kernel, fresh, words, n, v[MEAN], v[STD], false);
             n = blocks->truncation->replace(blocks->data, fresh, at, n, &blocks->bounds);
             any |= n > 0;
             while (n-- > 0)

@@ -126,7 +126,7 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
 {
     fanin_stream stream;
     const struct fanin_kernel *kernel;
-    const uint32_t *raw;
+    uint32_t *raw;
     struct fanin_uniform_f32 rule = rule_f32(dtype, from, to, generator->profile);
     bool newer = fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12;
     struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN};
@@ -136,22 +136,22 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     fanin_stream_begin(&stream, generator);
     kernel = stream.kernel;
     for (size_t done = 0; done < (size_t)n;) {
-        struct fanin_ahead ahead = {NULL, 0};
-        const size_t want = ((size_t)n - done) * words;
-        size_t m = dtype == FANIN_F64 ? fanin_stream_take(&stream, want, words, &raw) / words
-                                      : fanin_stream_take_ahead(&stream, want, words, &raw, &ahead);
+        bool running;
+        size_t m = fanin_stream_take_running(&stream, ((size_t)n - done) * words, words, &raw, &running) / words;
         switch (dtype) {
         case FANIN_F64:
+            if (running)
+                kernel->mt_generate(raw, m * words);
             kernel->uniform_f64((double *)out + done, raw, m, &rule64);
             break;
         case FANIN_F32:
-            (bypass ? kernel->uniform_f32_bypass : kernel->uniform_f32)((float *)out + done, raw, m, &rule, ahead);
+            (bypass ? kernel->uniform_f32_bypass : kernel->uniform_f32)((float *)out + done, raw, m, &rule, running);
             break;
         case FANIN_BF16:
-            kernel->uniform_bf16((uint16_t *)out + done, raw, m, &rule, ahead);
+            kernel->uniform_bf16((uint16_t *)out + done, raw, m, &rule, running);
             break;
         default:
-            kernel->uniform_f16((uint16_t *)out + done, raw, m, &rule, ahead);
+            kernel->uniform_f16((uint16_t *)out + done, raw, m, &rule, running);
             break;
         }
         done += m;

@@ -32,22 +32,19 @@ enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
  * Linear form of the recurrence: x[i + 624] depends on x[i], x[i + 1] and x[i + 397], all at least 227 words behind, so
  * whole vectors of up to 16 lanes never read what they write. 624 is a multiple of 16.
  */
-static inline void mt_step(uint32_t *x)
+static inline void mt_step(uint32_t *x, vu first)
 {
     vu next = vu_load(x + 1);
-    vu joined = vu_choose(vu_set1(0x80000000), vu_load(x), next);
+    vu joined = vu_choose(vu_set1(0x80000000), first, next);
     vu word = vu_xor(vu_load(x + MT_M), vu_shr(joined, 1));
     vu_store(x + MT_N, vu_xor_if_odd(word, next, vu_set1(0x9908b0df)));
 }
 
-/* The next n words behind x[0..623]: a loop over words makes as many ahead as it takes, and the rest at its end. */
-static inline void mt_run(uint32_t *x, size_t n)
+static void mt_generate(uint32_t *x, size_t n)
 {
     for (size_t i = 0; i < n; i += W)
-        mt_step(x + i);
+        mt_step(x + i, vu_load(x + i));
 }
-
-static void mt_generate(uint32_t *x, size_t nblocks) { mt_run(x, nblocks * MT_N); }
 
 /* All but the last step, y ^ y >> 18, which what takes the word may join with a mask. */
 static inline vu vu_temper_but_last(vu y)
@@ -184,9 +181,9 @@ struct uniform_shortcuts {
     bool folded, open;
 };
 
-static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f32 *rule, struct uniform_shortcuts can)
+static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule, struct uniform_shortcuts can)
 {
-    vf x = vf_from_int(vu_temper_masked(vu_load(raw), vu_set1(rule->mask)));
+    vf x = vf_from_int(vu_temper_masked(raw, vu_set1(rule->mask)));
     vf v = can.folded ? vf_madd(x, vf_set1(rule->range * rule->scale), vf_set1(rule->from))
                       : vf_madd(vf_mul(x, vf_set1(rule->scale)), vf_set1(rule->range), vf_set1(rule->from));
     return can.open ? v : vf_select(vf_lt(v, vf_set1(rule->upper)), v, vf_set1(rule->from));
@@ -194,25 +191,29 @@ static inline vf uniform_lanes(const uint32_t *raw, const struct fanin_uniform_f
 
 /* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
 #define DEFINE_UNIFORM_RUN(name, type, store2)                                                                         \
-    static inline void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,            \
-                            struct uniform_shortcuts can, struct fanin_ahead ahead)                                    \
+    static inline void name(type *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,                  \
+                            struct uniform_shortcuts can, bool running)                                                \
     {                                                                                                                  \
         enum { STEP = 2 * W };                                                                                         \
         const struct fanin_uniform_f32 r = *rule; /* stores cannot change it */                                        \
-        const size_t total = ahead.nblocks * MT_N;                                                                     \
-        size_t i = 0, made_ahead = 0;                                                                                  \
-        for (; i + STEP <= n && made_ahead + STEP <= total; i += STEP, made_ahead += STEP) {                           \
-            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, can), uniform_lanes(raw + i + W, &r, can));        \
-            mt_run(ahead.words + made_ahead, STEP);                                                                    \
+        size_t i = 0;                                                                                                  \
+        if (running) {                                                                                                 \
+            for (; i + STEP <= n; i += STEP) {                                                                         \
+                vu a = vu_load(raw + i), b = vu_load(raw + i + W);                                                     \
+                mt_step(raw + i, a);                                                                                   \
+                mt_step(raw + i + W, b);                                                                               \
+                store2(out + i, out + i + W, uniform_lanes(a, &r, can), uniform_lanes(b, &r, can));                    \
+            }                                                                                                          \
+            mt_generate(raw + i, n - i);                                                                               \
         }                                                                                                              \
-        mt_run(ahead.words + made_ahead, total - made_ahead);                                                          \
         for (; i + STEP <= n; i += STEP)                                                                               \
-            store2(out + i, out + i + W, uniform_lanes(raw + i, &r, can), uniform_lanes(raw + i + W, &r, can));        \
+            store2(out + i, out + i + W, uniform_lanes(vu_load(raw + i), &r, can),                                     \
+                   uniform_lanes(vu_load(raw + i + W), &r, can));                                                      \
         if (i < n) {                                                                                                   \
             uint32_t last[STEP] = {0};                                                                                 \
             _Alignas(W * 4) type made[STEP];                                                                           \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
-            store2(made, made + W, uniform_lanes(last, &r, can), uniform_lanes(last + W, &r, can));                    \
+            store2(made, made + W, uniform_lanes(vu_load(last), &r, can), uniform_lanes(vu_load(last + W), &r, can));  \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
@@ -223,15 +224,14 @@ DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
 
 /* A loop for each case that is met: a subnormal product would be rounded, and is rare. */
 #define DEFINE_UNIFORM(name, run, type)                                                                                \
-    static void name(type *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,                   \
-                     struct fanin_ahead ahead)                                                                         \
+    static void name(type *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)           \
     {                                                                                                                  \
         if (rule->range != 0 && fabsf(rule->range) * rule->scale < 0x1p-126f)                                          \
-            run(out, raw, n, rule, (struct uniform_shortcuts){false, false}, ahead);                                   \
+            run(out, raw, n, rule, (struct uniform_shortcuts){false, false}, running);                                 \
         else if (rule->upper == INFINITY)                                                                              \
-            run(out, raw, n, rule, (struct uniform_shortcuts){true, true}, ahead);                                     \
+            run(out, raw, n, rule, (struct uniform_shortcuts){true, true}, running);                                   \
         else                                                                                                           \
-            run(out, raw, n, rule, (struct uniform_shortcuts){true, false}, ahead);                                    \
+            run(out, raw, n, rule, (struct uniform_shortcuts){true, false}, running);                                  \
     }
 DEFINE_UNIFORM(uniform_f32, uniform_run_f32, float)
 DEFINE_UNIFORM(uniform_f32_aligned, uniform_run_f32_bypass, float)
@@ -239,14 +239,13 @@ DEFINE_UNIFORM(uniform_bf16, uniform_run_bf16, uint16_t)
 DEFINE_UNIFORM(uniform_f16, uniform_run_f16, uint16_t)
 
 /* Stores past the caches begin where a vector may: what is before is stored as ever. */
-static void uniform_f32_bypass(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                               struct fanin_ahead ahead)
+static void uniform_f32_bypass(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)
 {
     size_t head = (0 - (uintptr_t)out / sizeof *out) % W;
     if (head > n)
         head = n;
-    uniform_f32(out, raw, head, rule, (struct fanin_ahead){NULL, 0});
-    uniform_f32_aligned(out + head, raw + head, n - head, rule, ahead);
+    uniform_f32(out, raw, head, rule, running);
+    uniform_f32_aligned(out + head, raw + head, n - head, rule, running);
 }
 
 static void fence(void) { vu_fence(); }
@@ -363,25 +362,27 @@ enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
             store_halves(out, j, first, second);                                                                       \
         }                                                                                                              \
     }                                                                                                                  \
-    static void name(type *out, const uint32_t *raw, size_t nblocks, float mean, float std, struct fanin_ahead ahead)  \
+    static void name(type *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running)                    \
     {                                                                                                                  \
         enum { STEP = PAIR_BLOCKS * FANIN_NORMAL_BLOCK };                                                              \
         const vf m = vf_set1(mean), s = vf_set1(std);                                                                  \
-        const size_t total = ahead.nblocks * MT_N;                                                                     \
-        size_t i = 0, made_ahead = 0;                                                                                  \
-        for (; i + PAIR_BLOCKS <= nblocks && made_ahead + STEP <= total; i += PAIR_BLOCKS, made_ahead += STEP) {       \
-            name##_step(out + i * FANIN_NORMAL_BLOCK, raw + i * FANIN_NORMAL_BLOCK, m, s);                             \
-            mt_run(ahead.words + made_ahead, STEP);                                                                    \
+        const size_t n = nblocks * FANIN_NORMAL_BLOCK;                                                                 \
+        size_t i = 0;                                                                                                  \
+        if (running) {                                                                                                 \
+            for (; i + STEP <= n; i += STEP) {                                                                         \
+                mt_generate(raw + i, STEP);                                                                            \
+                name##_step(out + i, raw + i, m, s);                                                                   \
+            }                                                                                                          \
+            mt_generate(raw + i, n - i);                                                                               \
         }                                                                                                              \
-        mt_run(ahead.words + made_ahead, total - made_ahead);                                                          \
-        for (; i + PAIR_BLOCKS <= nblocks; i += PAIR_BLOCKS)                                                           \
-            name##_step(out + i * FANIN_NORMAL_BLOCK, raw + i * FANIN_NORMAL_BLOCK, m, s);                             \
-        if (i < nblocks) {                                                                                             \
-            uint32_t last[PAIR_BLOCKS * FANIN_NORMAL_BLOCK] = {0};                                                     \
-            type made[PAIR_BLOCKS * FANIN_NORMAL_BLOCK];                                                               \
-            memcpy(last, raw + i * FANIN_NORMAL_BLOCK, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *last);             \
+        for (; i + STEP <= n; i += STEP)                                                                               \
+            name##_step(out + i, raw + i, m, s);                                                                       \
+        if (i < n) {                                                                                                   \
+            uint32_t last[STEP] = {0};                                                                                 \
+            type made[STEP];                                                                                           \
+            memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
             name##_step(made, last, m, s);                                                                             \
-            memcpy(out + i * FANIN_NORMAL_BLOCK, made, (nblocks - i) * FANIN_NORMAL_BLOCK * sizeof *made);             \
+            memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
 DEFINE_NORMAL(normal_f32, float, vf_store_halves_f32)
@@ -390,17 +391,15 @@ DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store_halves_f16)
 
 /* NaN comes out only if mean or std is not finite: then the conversion that knows NaN is taken, a block at a time. */
 #define DEFINE_NORMAL_16(name, from_f32)                                                                               \
-    static void name(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,                        \
-                     struct fanin_ahead ahead)                                                                         \
+    static void name(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running)                \
     {                                                                                                                  \
         if (isfinite(mean) && isfinite(std)) {                                                                         \
-            name##_finite(out, raw, nblocks, mean, std, ahead);                                                        \
+            name##_finite(out, raw, nblocks, mean, std, running);                                                      \
             return;                                                                                                    \
         }                                                                                                              \
-        mt_generate(ahead.words, ahead.nblocks);                                                                       \
         for (size_t i = 0; i < nblocks; i++) {                                                                         \
             float block[FANIN_NORMAL_BLOCK];                                                                           \
-            normal_f32(block, raw + i * FANIN_NORMAL_BLOCK, 1, mean, std, (struct fanin_ahead){NULL, 0});              \
+            normal_f32(block, raw + i * FANIN_NORMAL_BLOCK, 1, mean, std, running);                                    \
             for (size_t j = 0; j < FANIN_NORMAL_BLOCK; j++)                                                            \
                 out[i * FANIN_NORMAL_BLOCK + j] = from_f32(block[j]);                                                  \
         }                                                                                                              \

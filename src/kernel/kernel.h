@@ -83,40 +83,31 @@ struct fanin_truncation {
 };
 
 /*
- * Blocks of 624 words that a kernel makes while it takes others, as mt_generate would: the arithmetic of both overlaps.
- * nblocks may be 0.
+ * A kernel that is called `running` makes as many words as it takes, behind raw[0..623], as mt_generate would: the
+ * arithmetic of both overlaps, and words beyond raw[623] are there when it comes to them. It may write up to
+ * FANIN_MT_MORE words more than it has to.
  */
-struct fanin_ahead {
-    uint32_t *words;
-    size_t nblocks;
-};
+enum { FANIN_MT_MORE = 32 };
 
 struct fanin_kernel {
     const char *name;
-    /* x[0..623] is a state; the nblocks * 624 words that follow are written behind it */
-    void (*mt_generate)(uint32_t *x, size_t nblocks);
+    /* x[0..623] is a state; the n words that follow are written behind it, and up to FANIN_MT_MORE more */
+    void (*mt_generate)(uint32_t *x, size_t n);
     void (*mt_temper)(uint32_t *words, const uint32_t *raw, size_t n);
     /* sum[j] ^= x[at[i] + j] for all i, 0 <= j < 624: what a jump adds up */
     void (*mt_add)(uint32_t *sum, const uint32_t *x, const uint16_t *at, size_t n);
     /* the square of a polynomial over GF(2), times t if `shift`, modulo t^19937 + the terms (src/rng/jump.c) */
     void (*mt_square)(uint64_t *polynomial, unsigned shift, const uint16_t *terms, size_t nterms);
-    void (*uniform_f32)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                        struct fanin_ahead ahead);
+    void (*uniform_f32)(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     /* the same by stores past the caches, for memory too large for them; elements are aligned, `fence` comes last */
-    void (*uniform_f32_bypass)(float *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                               struct fanin_ahead ahead);
+    void (*uniform_f32_bypass)(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     void (*fence)(void);
-    void (*uniform_bf16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                         struct fanin_ahead ahead);
-    void (*uniform_f16)(uint16_t *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                        struct fanin_ahead ahead);
+    void (*uniform_bf16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
+    void (*uniform_f16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);
-    void (*normal_f32)(float *out, const uint32_t *raw, size_t nblocks, float mean, float std,
-                       struct fanin_ahead ahead);
-    void (*normal_bf16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,
-                        struct fanin_ahead ahead);
-    void (*normal_f16)(uint16_t *out, const uint32_t *raw, size_t nblocks, float mean, float std,
-                       struct fanin_ahead ahead);
+    void (*normal_f32)(float *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
+    void (*normal_bf16)(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
+    void (*normal_f16)(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
     void (*normal_f64)(double *out, const uint32_t *raw, size_t nblocks, double mean, double std);
     /* scalar path: npairs unscaled (cosine, sine) values from 4 words each; log1p: torch 2.0 and newer */
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);

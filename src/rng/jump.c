@@ -78,13 +78,13 @@ void fanin_mt19937_jump(uint32_t words[N], uint64_t n)
     struct polynomial f;
     const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
     uint32_t out[N] = {0};
-    uint32_t window[2 * N + 16];
+    uint32_t window[2 * N + FANIN_MT_MORE];
     if (n == 0)
         return;
     power(kernel, &f, n);
     memcpy(window, words, N * sizeof *words);
     for (unsigned base = 0; base < DEGREE; base += N) {
-        kernel->mt_generate(window, 1);
+        kernel->mt_generate(window, FANIN_MT19937_NWORDS);
         uint16_t at[N];
         size_t nset = 0;
         for (unsigned i = 0; i < N && base + i < DEGREE; i++)

@@ -141,12 +141,21 @@ static void test_stream_equals_single_draws(void **state)
     (void)state;
     for (size_t round = 0; round < 600; round++) {
         static const size_t groups[] = {1, 2, 4, 16, 32};
-        size_t group = groups[round % 5], want = round * 37 % 9000 / group * group;
+        size_t group = groups[round % 5], want = round * 37 % 20000 / group * group;
         fanin_stream_begin(&stream, &a);
         for (size_t done = 0; done < want;) {
             const uint32_t *raw;
-            uint32_t words[(FANIN_STREAM_BLOCKS + 1) * FANIN_MT19937_NWORDS];
-            size_t n = fanin_stream_take(&stream, want - done, group, &raw);
+            uint32_t words[FANIN_STREAM_BLOCKS * FANIN_MT19937_NWORDS], *run;
+            bool running = false;
+            size_t n;
+            if (round % 4 == 0) {
+                n = fanin_stream_take(&stream, want - done, group, &raw);
+            } else {
+                n = fanin_stream_take_running(&stream, want - done, group, &run, &running);
+                if (running)
+                    stream.kernel->mt_generate(run, n);
+                raw = run;
+            }
             assert_true(n > 0 && n % group == 0 && n <= want - done);
             stream.kernel->mt_temper(words, raw, n);
             for (size_t i = 0; i < n; i++)

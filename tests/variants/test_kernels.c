@@ -87,20 +87,21 @@ static void for_each_variant(compare_function compare)
 
 static void compare_generate(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
 {
-    enum { N = FANIN_MT19937_NWORDS, BLOCKS = 5 };
-    size_t nbytes = (BLOCKS + 1) * N * sizeof(uint32_t);
-    uint32_t *a = malloc(nbytes + 64), *b = malloc(nbytes + 64);
-    for (size_t blocks = 1; blocks <= BLOCKS; blocks++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            fanin_generator g = fanin_generator_torch(seed);
-            memcpy(a, g.words, sizeof g.words);
-            memcpy(b, g.words, sizeof g.words);
-            memset(a + N, 0, nbytes - sizeof g.words + 64);
-            memset(b + N, 0, nbytes - sizeof g.words + 64);
-            scalar->mt_generate(a, blocks);
-            other->mt_generate(b, blocks);
-            assert_memory_equal(a, b, nbytes + 64);
-        }
+    enum { N = FANIN_MT19937_NWORDS, MOST = 5 * N, AFTER = 16 };
+    size_t nbytes = (N + MOST + FANIN_MT_MORE + AFTER) * sizeof(uint32_t);
+    uint32_t *a = malloc(nbytes), *b = malloc(nbytes);
+    static const uint32_t zeros[MOST + AFTER];
+    for (size_t n = 0; n <= MOST; n += n < 70 ? 1 : 61) {
+        fanin_generator g = fanin_generator_torch(n);
+        memset(a, 0, nbytes);
+        memset(b, 0, nbytes);
+        memcpy(a, g.words, sizeof g.words);
+        memcpy(b, g.words, sizeof g.words);
+        scalar->mt_generate(a, n);
+        other->mt_generate(b, n);
+        assert_memory_equal(a, b, (N + n) * sizeof *a);
+        assert_memory_equal(b + N + n + FANIN_MT_MORE, zeros, (MOST - n + AFTER) * sizeof *b);
+    }
     free(a);
     free(b);
 }
@@ -152,14 +153,32 @@ static void compare_square(const struct fanin_kernel *scalar, const struct fanin
     }
 }
 
-/* Room for words made ahead, the same ones before them each time. */
-static uint32_t ahead_words[2][3 * FANIN_MT19937_NWORDS + 16];
+/*
+ * Words to take, with room for as many behind them. A kernel that is called running finds only the first 624 and makes
+ * the others, one that is not finds them all.
+ */
+enum { TAKEN = MAX_WORDS, ROOM = TAKEN + FANIN_MT19937_NWORDS + FANIN_MT_MORE };
+static uint32_t taken_words[2][ROOM];
 
-static struct fanin_ahead ahead_of(size_t i, size_t nblocks)
+static uint32_t *words_for(size_t i, const uint32_t *words, size_t n, bool running)
 {
-    random_words(ahead_words[i], FANIN_MT19937_NWORDS, 11);
-    memset(ahead_words[i] + FANIN_MT19937_NWORDS, 0, sizeof ahead_words[i] - FANIN_MT19937_NWORDS * sizeof(uint32_t));
-    return (struct fanin_ahead){ahead_words[i], nblocks};
+    memcpy(taken_words[i], words, TAKEN * sizeof *words);
+    if (running)
+        memset(taken_words[i] + FANIN_MT19937_NWORDS, 0xa5, (ROOM - FANIN_MT19937_NWORDS) * sizeof(uint32_t));
+    else
+        memset(taken_words[i] + n, 0xa5, (ROOM - n) * sizeof(uint32_t)); /* not to be read */
+    return taken_words[i];
+}
+
+/* What was made is that which the generator makes. */
+static void check_made(const struct fanin_kernel *scalar, size_t n, bool running)
+{
+    static uint32_t expected[ROOM];
+    for (size_t i = 0; running && i < 2; i++) {
+        memcpy(expected, taken_words[i], FANIN_MT19937_NWORDS * sizeof *expected);
+        scalar->mt_generate(expected, n);
+        assert_memory_equal(expected, taken_words[i], (FANIN_MT19937_NWORDS + n) * sizeof *expected);
+    }
 }
 
 static const double parameters[][2] = {
@@ -170,9 +189,9 @@ static const double parameters[][2] = {
 #define DEFINE_COMPARE_UNIFORM(name, type, slot)                                                                       \
     static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
     {                                                                                                                  \
-        uint32_t raw[MAX_N];                                                                                           \
-        random_words(raw, MAX_N, 2);                                                                                   \
-        plant_edges(raw, MAX_N);                                                                                       \
+        static uint32_t raw[TAKEN];                                                                                    \
+        random_words(raw, TAKEN, 2);                                                                                   \
+        plant_edges(raw, TAKEN);                                                                                       \
         for (size_t p = 0; p < sizeof parameters / sizeof *parameters; p++)                                            \
             for (size_t n = 0; n <= MAX_N; n += n < 70 ? 1 : 97) {                                                     \
                 float from = (float)parameters[p][0], to = (float)parameters[p][1];                                    \
@@ -180,9 +199,10 @@ static const double parameters[][2] = {
                     continue; /* refused before any kernel sees them */                                                \
                 struct fanin_uniform_f32 rule = {0xffffff, 0x1p-24f, from, to - from, p % 2 ? to : INFINITY};          \
                 type *a = guarded(n * sizeof *a), *b = guarded(n * sizeof *b);                                         \
-                scalar->slot(a, raw, n, &rule, ahead_of(0, n % 3));                                                    \
-                other->slot(b, raw, n, &rule, ahead_of(1, n % 3));                                                     \
-                assert_memory_equal(ahead_words[0], ahead_words[1], sizeof ahead_words[0]);                            \
+                bool running = n % 3 != 0;                                                                             \
+                scalar->slot(a, words_for(0, raw, n, running), n, &rule, running);                                     \
+                other->slot(b, words_for(1, raw, n, running), n, &rule, running);                                      \
+                check_made(scalar, n, running);                                                                        \
                 assert_memory_equal(a, b, n * sizeof *a);                                                              \
                 release(a, n * sizeof *a);                                                                             \
                 release(b, n * sizeof *b);                                                                             \
@@ -211,7 +231,7 @@ static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct 
         }
 }
 
-#define DEFINE_COMPARE_NORMAL(name, type, slot, words, ahead0, ahead1)                                                 \
+#define DEFINE_COMPARE_NORMAL(name, type, slot, words, and_running)                                                    \
     static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
     {                                                                                                                  \
         static uint32_t raw[MAX_WORDS];                                                                                \
@@ -221,24 +241,26 @@ static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct 
             for (size_t blocks = 0; blocks <= MAX_WORDS / (16 * (words)); blocks++) {                                  \
                 size_t nbytes = blocks * FANIN_NORMAL_BLOCK * sizeof(type);                                            \
                 type *a = guarded(nbytes), *b = guarded(nbytes);                                                       \
-                scalar->slot(a, raw, blocks, (type##_parameter)parameters[p][0],                                       \
-                             (type##_parameter)parameters[p][1] ahead0);                                               \
-                other->slot(b, raw, blocks, (type##_parameter)parameters[p][0],                                        \
-                            (type##_parameter)parameters[p][1] ahead1);                                                \
+                size_t n = blocks * 16 * (words);                                                                      \
+                bool running = (words) == 1 && blocks % 3 != 0;                                                        \
+                scalar->slot(a, words_for(0, raw, n, running), blocks, (type##_parameter)parameters[p][0],             \
+                             (type##_parameter)parameters[p][1] and_running);                                          \
+                other->slot(b, words_for(1, raw, n, running), blocks, (type##_parameter)parameters[p][0],              \
+                            (type##_parameter)parameters[p][1] and_running);                                           \
                 assert_memory_equal(a, b, nbytes);                                                                     \
-                assert_memory_equal(ahead_words[0], ahead_words[1], sizeof ahead_words[0]);                            \
+                check_made(scalar, n, running);                                                                        \
                 release(a, nbytes);                                                                                    \
                 release(b, nbytes);                                                                                    \
             }                                                                                                          \
     }
-#define AND_AHEAD(i) , ahead_of(i, blocks % 3)
+#define AND_RUNNING , running
 typedef float float_parameter;
 typedef float uint16_t_parameter;
 typedef double double_parameter;
-DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1, AND_AHEAD(0), AND_AHEAD(1))
-DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1, AND_AHEAD(0), AND_AHEAD(1))
-DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1, AND_AHEAD(0), AND_AHEAD(1))
-DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2, , )
+DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1, AND_RUNNING)
+DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1, AND_RUNNING)
+DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1, AND_RUNNING)
+DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2, )
 
 static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
 {
@@ -469,7 +491,7 @@ static void check_all_normals(const struct fanin_kernel *const *kernels, size_t 
             expected[at + HALF] = fmaf(radius * sine, 1.0f, -0.0f);
         }
         for (size_t i = 0; i < nkernels; i++) {
-            kernels[i]->normal_f32(made, raw, BLOCKS, -0.0f, 1.0f, (struct fanin_ahead){NULL, 0});
+            kernels[i]->normal_f32(made, raw, BLOCKS, -0.0f, 1.0f, false);
             assert_memory_equal(made, expected, sizeof made);
         }
     }
