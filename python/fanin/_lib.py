@@ -111,6 +111,11 @@ class RunOptions(ctypes.Structure):
                 ("user", ctypes.c_void_p), ("parallel", ctypes.POINTER(Parallel))]
 
 
+class Slice(ctypes.Structure):
+    C_NAME = "fanin_slice"
+    _fields_ = [("tensor", ctypes.c_size_t), ("offsets", ctypes.POINTER(ctypes.c_int64)), ("destination", Tensor)]
+
+
 class WriteOptions(ctypes.Structure):
     C_NAME = "fanin_write_options"
     _fields_ = [("size", ctypes.c_size_t), ("path", ctypes.c_char_p), ("max_shard_nbytes", ctypes.c_uint64),
@@ -124,7 +129,7 @@ class WriteResult(ctypes.Structure):
 
 STRUCTS = {struct.C_NAME: struct
            for struct in (Error, Tensor, Generator, Fill, FillStream, Fans, Parallel, Call, Resolved, PlanOptions,
-                          PlanTensor, Digest, RunOptions, WriteOptions, WriteResult)}
+                          PlanTensor, Digest, RunOptions, Slice, WriteOptions, WriteResult)}
 
 # -- Functions --------------------------------------------------------------------------------------------------------
 
@@ -204,6 +209,8 @@ fanin_status fanin_plan_parse(const char *, size_t, const char *, fanin_plan **,
 fanin_status fanin_plan_sha256(const fanin_plan *, char[65], fanin_error *);
 
 fanin_status fanin_run_tensor(const fanin_plan *, const fanin_run_options *, size_t, void *, fanin_error *);
+fanin_status fanin_run_slices(const fanin_plan *, const fanin_run_options *, const fanin_slice *, size_t,
+                              fanin_error *);
 fanin_status fanin_run_memory(const fanin_plan *, const fanin_run_options *, void *const *, fanin_error *);
 fanin_status fanin_run_digest(const fanin_plan *, const fanin_run_options *, fanin_digest *, fanin_error *);
 void fanin_digest_hex(const fanin_digest *, char[65]);

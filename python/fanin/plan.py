@@ -44,6 +44,7 @@ class Plan:
         plan._free = lib.fanin_plan_free
         plan._pointer = pointer
         plan.tensors = tuple(plan._tensor_at(i) for i in range(lib.fanin_plan_tensor_count(pointer)))
+        plan._makers = None
         plan._index = {tensor.name: i for i, tensor in enumerate(plan.tensors)}
         return plan
 
@@ -192,6 +193,37 @@ class Plan:
         for name in tied:
             _lib.call(lib.fanin_run_tensor, self._pointer, ctypes.byref(options), self._find(name), views[name]._c.data)
         for view in views.values():
+            if view._written is not None:
+                view._written()
+
+    def fill_blocks(self, blocks: typing.Iterable[typing.Tuple[str, typing.Sequence[int], typing.Any]], seed: int) -> None:
+        """Makes blocks of tensors, in place, side by side on `fanin.get_num_threads()` threads.
+
+        blocks: (name, start, array): elements start[d] to start[d] + array.shape[d] - 1 of each dimension d go to an array
+            of the tensor's dtype, with any strides (as `fanin.view` takes it). Each equals that block of the whole
+            tensor; hardly more than the block is made. A name may come several times.
+        Raises KeyError for a name that the plan lacks, fanin.ShapeError and fanin.DtypeError for a block that does not
+        fit; nothing was written then.
+        """
+        found = []
+        for name, start, array in blocks:
+            index, view = self._find(name), _tensor.as_view(array)
+            tensor = self.tensors[index]
+            if view.dtype != tensor.dtype:
+                raise DtypeError("%s is %s in the plan, and the array is %s" % (name, tensor.dtype, view.dtype))
+            ends = [begin + size for begin, size in zip(start, view.shape)]
+            if not len(start) == len(view.shape) == len(tensor.shape) or any(
+                    begin < 0 or end > size for begin, end, size in zip(start, ends, tensor.shape)):
+                raise ShapeError("%s has shape %s in the plan; there is no block of shape %s at %s in it"
+                                 % (name, tensor.shape, view.shape, tuple(start)))
+            found.append((index, (ctypes.c_int64 * _lib.MAX_DIMS)(*start), view))
+        slices = (_lib.Slice * len(found))()
+        for slice_, (index, offsets, view) in zip(slices, found):
+            slice_.tensor, slice_.offsets, slice_.destination = index, offsets, view._c
+        pool = _threads.current_pool()
+        options = self._options(seed, pool)
+        _lib.call(lib.fanin_run_slices, self._pointer, ctypes.byref(options), slices, len(found))
+        for _, _, view in found:
             if view._written is not None:
                 view._written()
 

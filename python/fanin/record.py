@@ -135,6 +135,7 @@ def main(arguments: typing.Optional[typing.Sequence[str]] = None) -> int:
     options = _parser().parse_args(arguments)
     build = _build_of(options)
     from fanin.torch import Refused, record
+    from fanin.torch._materialize import makers_of
 
     name = options.source.replace(":", ".", 1)
     try:
@@ -146,10 +147,12 @@ def main(arguments: typing.Optional[typing.Sequence[str]] = None) -> int:
         plan.save(options.output)
     except OSError as e:
         _fail("%s: %s" % (options.output, e))
-    refused = [tensor for tensor in plan.tensors if tensor.refused is not None]
+    makers = makers_of(plan)
     print("%s: %d tensors, %d draws of %s" % (options.output, len(plan), plan.ndraws, plan.profile))
-    for tensor in refused:
-        print("refused %s: %s" % (tensor.name, tensor.refused))
+    if makers.host:
+        print("%d of them have bits that only the torch at hand makes" % len(makers.host))
+    for refusal in makers.refused.items():
+        print("refused %s: %s" % refusal)
     return 0
 
 

@@ -18,7 +18,7 @@ from .._tensor import View
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ..plan import Plan, PlanTensor
 from ._plan_ops import TORCH_DTYPES
-from ._replay import Executor, is_torch_op
+from ._replay import Executor
 from ._shards import Box, Shard, boxes_of, chunk_of
 
 _libc = ctypes.CDLL(None)
@@ -51,48 +51,43 @@ class _Piece(NamedTuple):
     memory: torch.Tensor
 
 
-def host_names(plan: Plan, names: Iterable[str]) -> Tuple[Set[str], Optional[Mapping[str, Any]]]:
-    """The names whose bits only the host's torch makes, and the plan as a JSON object if there are any."""
+class Makers(NamedTuple):
+    """Who makes which tensor: names not listed are C's, to the bit."""
+
+    host: Set[str]
+    refused: Dict[str, str]
+    described: Mapping[str, Any]
+
+
+def makers_of(plan: Plan) -> Makers:
+    """Found once for each plan. A tensor is the host's where its bits are, and where C does not know one of its ops."""
+    found: Optional[Makers] = getattr(plan, "_makers", None)
+    if found is not None:
+        return found
+    refused = {tensor.name: tensor.refused for tensor in plan.tensors if tensor.refused is not None}
     text = plan.to_json()
-    if '"bits":"host"' not in text:
-        return set(), None
-    described = json.loads(text)
-    executor = Executor(described, 0)
-    ops = described["ops"]
-    found = set()
-    for name in names:
-        if executor.refusal(name) is None:
-            closure = executor.closure([executor.place_of(name)])
-            if any(is_torch_op(ops[i]) or ops[i].get("bits") == "host" for i in closure):
-                found.add(name)
-    return found, described
-
-
-def _is_all(piece: _Piece, tensor: PlanTensor) -> bool:
-    return piece.box.sizes == tensor.shape and piece.memory.is_contiguous()
+    found = Makers(set(), refused, {})
+    if '"bits":"host"' in text:
+        described = json.loads(text)
+        executor = Executor(described, 0)
+        of_recorder = {tensor.name: executor.refusal(tensor.name) for tensor in plan.tensors}
+        host = {name for name, reason in of_recorder.items() if reason is None and (name in refused or executor.needs_host(name))}
+        found = Makers(host, {name: reason for name, reason in of_recorder.items() if reason is not None}, described)
+    plan._makers = found
+    return found
 
 
 def run(plan: Plan, seed: int, pieces: Sequence[_Piece]) -> None:
     """Makes every piece; each has been checked to fit."""
-    host, described = host_names(plan, [piece.name for piece in pieces])
-    whole: Dict[str, View] = {}
+    makers = makers_of(plan)
+    blocks = []
+    for piece in pieces:
+        if piece.memory.numel() > 0 and piece.name not in makers.host:
+            tensor = plan.tensors[plan._find(piece.name)]
+            blocks.append((piece.name, piece.box.start, _view_of(piece.memory, tensor.dtype)))
+    plan.fill_blocks(blocks, seed)
     with torch.no_grad():
-        for piece in pieces:
-            tensor = plan.tensors[plan._index[piece.name]]
-            if piece.memory.numel() == 0 or piece.name in host:
-                continue
-            if _is_all(piece, tensor) and piece.name not in whole:
-                whole[piece.name] = _view_of(piece.memory, tensor.dtype)
-            elif piece.memory.is_contiguous():
-                plan.fill_slice(piece.name, seed, piece.box.start, _view_of(piece.memory, tensor.dtype))
-            else:
-                made = torch.empty(piece.box.sizes, dtype=piece.memory.dtype)
-                plan.fill_slice(piece.name, seed, piece.box.start, _view_of(made, tensor.dtype))
-                piece.memory.copy_(made)
-        if whole:
-            plan.fill(whole, seed)
-        if host:
-            _run_host(described, seed, [piece for piece in pieces if piece.name in host])
+        _run_host(makers.described, seed, [piece for piece in pieces if piece.name in makers.host])
         for piece in pieces:
             if not torch.is_inference(piece.memory):
                 torch.autograd.graph.increment_version(piece.memory)
@@ -103,8 +98,10 @@ def _view_of(memory: torch.Tensor, dtype: str) -> View:
     return View(memory.data_ptr(), dtype, tuple(memory.shape), tuple(memory.stride()), memory)
 
 
-def _run_host(described: Optional[Mapping[str, Any]], seed: int, pieces: Sequence[_Piece]) -> None:
-    executor = Executor(described or {}, seed)
+def _run_host(described: Mapping[str, Any], seed: int, pieces: Sequence[_Piece]) -> None:
+    if not pieces:
+        return
+    executor = Executor(described, seed)
     for piece in pieces:
         made = executor.tensors([piece.name])[piece.name]
         part = tuple(slice(begin, begin + size) for begin, size in zip(piece.box.start, piece.box.sizes))
@@ -139,6 +136,7 @@ def _is_dtensor(tensor: torch.Tensor) -> bool:
 def _check(plan: Plan, slots: Sequence[_Slot], shard: Optional[Shard]) -> None:
     """Everything that can be wrong, before anything is changed."""
     names = {slot.name for slot in slots}
+    refused = makers_of(plan).refused
     missing = [tensor.name for tensor in plan.tensors if tensor.name not in names]
     if missing:
         raise ArgumentError("the model has no %s, which the plan has%s: is it another model, or another version of its code?"
@@ -149,8 +147,8 @@ def _check(plan: Plan, slots: Sequence[_Slot], shard: Optional[Shard]) -> None:
                             % (unknown[0], _and_more(unknown)))
     for slot in slots:
         tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
-        if planned.refused is not None:
-            raise UnsupportedError("%s cannot be made from the plan: %s" % (slot.name, planned.refused))
+        if slot.name in refused:
+            raise UnsupportedError("%s cannot be made from the plan: %s" % (slot.name, refused[slot.name]))
         if TORCH_DTYPES.get(planned.dtype) is not tensor.dtype:
             raise DtypeError("%s is %s in the plan and %s in the model; record the model in that dtype"
                              % (slot.name, planned.dtype, tensor.dtype))
@@ -246,15 +244,16 @@ def _mark_initialized(model: torch.nn.Module) -> None:
 
 def state_dict(plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Optional[Shard]) -> Dict[str, torch.Tensor]:
     """See Plan.state_dict."""
+    refused = makers_of(plan).refused
     if names is None:
-        names = [t.name for t in plan.tensors if t.is_persistent and t.refused is None]
+        names = [t.name for t in plan.tensors if t.is_persistent and t.name not in refused]
     made: Dict[str, torch.Tensor] = {}
     found: Dict[str, torch.Tensor] = {}
     pieces = []
     for name in names:
         planned = plan.tensors[plan._find(name)]
-        if planned.refused is not None:
-            raise UnsupportedError("%s cannot be made from the plan: %s" % (name, planned.refused))
+        if name in refused:
+            raise UnsupportedError("%s cannot be made from the plan: %s" % (name, refused[name]))
         owner = planned.tied_to or name
         if owner not in made:
             whole = Box((0,) * len(planned.shape), (0,) * len(planned.shape), planned.shape)

@@ -15,7 +15,7 @@ import torch
 
 from ..plan import Plan
 from ._lower import lower
-from ._materialize import state_dict
+from ._materialize import makers_of, state_dict
 from ._names import capture, drop_hollow, named_tensors
 from ._record import HOLLOW_NBYTES, Recorder, recording
 from ._replay import Executor
@@ -178,7 +178,7 @@ def build(fn: Callable[[], Any], seed: int) -> Tuple[Dict[str, str], torch.Tenso
 def compare(plan: Plan, described: Dict[str, Any], fn: Callable[[], Any], reads: Sequence[str] = ()) -> Dict[str, str]:
     """Builds the model once under seed 0, compares every tensor with the plan's, and returns the digests."""
     expected, state = build(fn, _CHECK_SEED)
-    names = [tensor.name for tensor in plan.tensors if tensor.refused is None]
+    names = [tensor.name for tensor in plan.tensors if tensor.name not in makers_of(plan).refused]
     made = state_dict(plan, _CHECK_SEED, names, None)
     wrong = [n for n in names if hashlib.sha256(tensor_bytes(made[n])).hexdigest() != expected.get(n)]
     if wrong and reads:
@@ -251,7 +251,7 @@ def record_plan(
     else:
         found = {}
         for tensor in plan.tensors:
-            if tensor.refused is None:
+            if tensor.name not in makers_of(plan).refused:
                 made = state_dict(plan, _CHECK_SEED, [tensor.name], None)[tensor.name]
                 found[tensor.name] = hashlib.sha256(tensor_bytes(made)).hexdigest()
     described["check"] = {"seed": str(_CHECK_SEED), "sha256": found}

@@ -300,6 +300,11 @@ class Executor:
         refused = tensor.get("refused")
         return None if refused is None else str(refused)
 
+    def needs_host(self, name: str) -> bool:
+        """Whether only torch's own operations make a tensor to the bit."""
+        ops = self.closure([self.place_of(name)])
+        return any(is_torch_op(self._ops[i]) or self._ops[i].get("bits") == "host" for i in ops)
+
     def tensors(self, names: Iterable[str]) -> Dict[str, torch.Tensor]:
         """Views of the storages made; names with the same elements share them."""
         places = {name: self.place_of(name) for name in names}

@@ -139,3 +139,7 @@ def timm_model(name):
     import timm
 
     return lambda: timm.create_model(name, pretrained=False)
+
+# Architectures that are also recorded in bfloat16.
+BF16 = ("gpt2", "llama", "qwen2", "qwen3", "mistral", "mixtral", "gemma2", "gemma3_text", "phi3", "bert", "vit", "t5", "whisper",
+        "olmo2", "falcon", "bart", "modernbert", "mamba", "deepseek_v3", "qwen3_next")
