@@ -264,7 +264,8 @@ class Plan:
 
         The model gets the bytes that its constructor would have made after `torch.manual_seed(seed)`: parameters and
         buffers, those that are in no state_dict too. Tensors on the meta device get memory; tensors with memory (after
-        `to_empty`) are overwritten in it. Ties stay; `requires_grad` and attributes too. Of DTensor parameters (FSDP2,
+        `to_empty`) are overwritten in it. Names that the plan ties are one tensor afterwards, also where `to_empty` has
+        made them two; `requires_grad` and attributes stay. Of DTensor parameters (FSDP2,
         tensor parallel) each rank makes only its own part.
 
         shard: `fanin.torch.Shard(dim, rank, world)`: parameters become this rank's torch.chunk piece along `dim`.

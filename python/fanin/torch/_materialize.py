@@ -199,6 +199,13 @@ def _target(tensor: torch.Tensor, sizes: Tuple[int, ...]) -> Tuple[torch.Tensor,
     return fresh, memory
 
 
+def _can_share(kept: Optional[torch.Tensor], tensor: torch.Tensor) -> bool:
+    """Whether a tensor made for another name can stand in the place of this one."""
+    if kept is None or type(kept) is not type(tensor) or kept.requires_grad != tensor.requires_grad:
+        return False
+    return not _is_dtensor(kept) or kept._spec == tensor._spec  # type: ignore[attr-defined]
+
+
 def materialize(plan: Plan, model: torch.nn.Module, seed: int, shard: Optional[Shard]) -> torch.nn.Module:
     """See Plan.materialize."""
     if not isinstance(model, torch.nn.Module):
@@ -212,10 +219,9 @@ def materialize(plan: Plan, model: torch.nn.Module, seed: int, shard: Optional[S
         tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
         alive.append(tensor)  # its id names it
         kept = by_tensor.get(id(tensor))
-        if kept is None and tensor.is_meta:
-            # Two names of one tensor in the plan are two meta tensors in a model whose ties were not made yet.
-            kept = by_name.get(planned.tied_to or planned.name)
-            kept = kept if kept is not None and type(kept) is type(tensor) else None
+        if kept is None and _can_share(by_name.get(planned.tied_to or planned.name), tensor):
+            # One tensor in the plan, two in the model: its ties were not made yet, or to_empty has undone them.
+            kept = by_name[planned.tied_to or planned.name]
         if kept is None:
             boxes = _parts_of(tensor, planned, shard, planned.is_buffer)
             kept, memory = _target(tensor, _local_shape(boxes, len(planned.shape)))
