@@ -12,27 +12,21 @@
 
 static void set_run(void *data, uint64_t bits, int64_t n, size_t nbytes)
 {
+    const size_t total = (size_t)n * nbytes;
     if (bits == 0) { /* zeros are cheaper than any other value */
-        memset(data, 0, (size_t)n * nbytes);
+        memset(data, 0, total);
         return;
     }
-    switch (nbytes) {
-    case 1:
-        memset(data, (int)(bits & 0xff), (size_t)n);
-        break;
-    case 2:
-        for (int64_t i = 0; i < n; i++)
-            ((uint16_t *)data)[i] = (uint16_t)bits;
-        break;
-    case 4:
-        for (int64_t i = 0; i < n; i++)
-            ((uint32_t *)data)[i] = (uint32_t)bits;
-        break;
-    default:
-        for (int64_t i = 0; i < n; i++)
-            ((uint64_t *)data)[i] = bits;
-        break;
+    const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
+    uint64_t pattern = bits;
+    for (size_t width = nbytes; width < sizeof pattern; width *= 2)
+        pattern |= pattern << 8 * width;
+    if (total <= FANIN_BYPASS_NBYTES) {
+        kernel->fill(data, pattern, total);
+        return;
     }
+    kernel->fill_bypass(data, pattern, total);
+    kernel->fence();
 }
 
 /* Sub-byte types: elements follow each other from the low bits up, as safetensors packs them. */
@@ -115,7 +109,7 @@ static void set_one(const fanin_tensor *tensor, const int64_t *index)
     int64_t at = 0;
     for (int i = 0; i < tensor->ndim; i++)
         at += index[i] * tensor->strides[i];
-    set_run((char *)tensor->data + at * (int64_t)nbytes, bits, 1, nbytes);
+    memcpy((char *)tensor->data + at * (int64_t)nbytes, &bits, nbytes); /* the low bytes come first */
 }
 
 static fanin_status check_placeable(const fanin_tensor *tensor, const char *name, fanin_error *error)

@@ -19,6 +19,10 @@ typedef union fanin_chunk {
     uint16_t b16[FANIN_CHUNK];
 } fanin_chunk;
 
+/* Above, plain stores, which read each line first, are slower than those past the caches: half of a last-level cache.
+ */
+enum { FANIN_BYPASS_NBYTES = 24 << 20 };
+
 /* uniform_ of n elements in a row. */
 void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, double to, fanin_generator *generator);
 /* normal_ by blocks of 16; n >= 16. In pieces: multiples of 16, the last one >= 16. */

@@ -119,9 +119,6 @@ static struct fanin_uniform_f32 rule_f32(fanin_dtype dtype, double from, double 
     return rule;
 }
 
-/* From here on plain stores, which read each line first, are slower: about half of a last-level cache. */
-static const uint64_t BYPASS_NBYTES = 24 << 20;
-
 void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, double to, fanin_generator *generator)
 {
     fanin_stream stream;
@@ -132,7 +129,7 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN};
     size_t words = dtype == FANIN_F64 ? 2 : 1;
     const bool bypass =
-        dtype == FANIN_F32 && (uint64_t)n * sizeof(float) > BYPASS_NBYTES && (uintptr_t)out % sizeof(float) == 0;
+        dtype == FANIN_F32 && (uint64_t)n * sizeof(float) > FANIN_BYPASS_NBYTES && (uintptr_t)out % sizeof(float) == 0;
     fanin_stream_begin(&stream, generator);
     kernel = stream.kernel;
     for (size_t done = 0; done < (size_t)n;) {

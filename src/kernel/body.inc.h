@@ -248,6 +248,34 @@ static void uniform_f32_bypass(float *out, uint32_t *raw, size_t n, const struct
     uniform_f32_aligned(out + head, raw + head, n - head, rule, running);
 }
 
+/* ---- constant ---- */
+
+/* Whole lines of 64 bytes where a cache has them; the pattern turns with what is before the first. */
+#define DEFINE_FILL(name, store)                                                                                       \
+    static void name(void *out, uint64_t pattern, size_t nbytes)                                                       \
+    {                                                                                                                  \
+        enum { LINE = 64 };                                                                                            \
+        uint8_t *p = out;                                                                                              \
+        size_t head = (0 - (uintptr_t)out) % LINE;                                                                     \
+        uint64_t line[LINE / 8];                                                                                       \
+        if (head > nbytes)                                                                                             \
+            head = nbytes;                                                                                             \
+        for (size_t k = 0; k < LINE / 8; k++)                                                                          \
+            line[k] = pattern;                                                                                         \
+        memcpy(p, line, head);                                                                                         \
+        if (head % 8 != 0)                                                                                             \
+            pattern = pattern >> 8 * (head % 8) | pattern << (64 - 8 * (head % 8));                                    \
+        const vq v = vq_set1(pattern);                                                                                 \
+        for (p += head, nbytes -= head; nbytes >= LINE; p += LINE, nbytes -= LINE)                                     \
+            for (size_t k = 0; k < LINE / 8; k += D)                                                                   \
+                store((uint64_t *)(void *)p + k, v);                                                                   \
+        for (size_t k = 0; k < LINE / 8; k++)                                                                          \
+            line[k] = pattern;                                                                                         \
+        memcpy(p, line, nbytes);                                                                                       \
+    }
+DEFINE_FILL(fill, vq_store)
+DEFINE_FILL(fill_bypass, vq_store_bypass)
+
 static void fence(void) { vu_fence(); }
 
 static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule)
@@ -557,6 +585,8 @@ const struct fanin_kernel KERNEL_TABLE = {
     .normal_pairs = normal_pairs,
     .scale = scale,
     .fence = fence,
+    .fill = fill,
+    .fill_bypass = fill_bypass,
     .truncation_f32 = {mark_f32, replace_f32},
     .truncation_f64 = {mark_f64, replace_f64},
     .truncation_16bit = {mark_16bit, replace_16bit},

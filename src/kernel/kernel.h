@@ -102,6 +102,9 @@ struct fanin_kernel {
     /* the same by stores past the caches, for memory too large for them; elements are aligned, `fence` comes last */
     void (*uniform_f32_bypass)(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     void (*fence)(void);
+    /* out[i] = byte i % 8 of the pattern, from the low one up; by stores past the caches, `fence` comes last */
+    void (*fill)(void *out, uint64_t pattern, size_t nbytes);
+    void (*fill_bypass)(void *out, uint64_t pattern, size_t nbytes);
     void (*uniform_bf16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     void (*uniform_f16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
     void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);

@@ -213,6 +213,25 @@ DEFINE_COMPARE_UNIFORM(compare_uniform_f32_bypass, float, uniform_f32_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_bf16, uint16_t, uniform_bf16)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f16, uint16_t, uniform_f16)
 
+/* Against bytes set one by one; every length and every place in a line. */
+#define DEFINE_COMPARE_FILL(name, slot)                                                                                \
+    static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
+    {                                                                                                                  \
+        static const uint64_t pattern = 0x8877665544332211;                                                            \
+        for (size_t n = 0; n <= MAX_N; n += n < 200 ? 1 : 83) {                                                        \
+            uint8_t *a = guarded(n), *b = guarded(n);                                                                  \
+            scalar->slot(a, pattern, n);                                                                               \
+            other->slot(b, pattern, n);                                                                                \
+            for (size_t i = 0; i < n; i++)                                                                             \
+                assert_true(a[i] == (uint8_t)(pattern >> 8 * (i % 8)));                                                \
+            assert_memory_equal(a, b, n);                                                                              \
+            release(a, n);                                                                                             \
+            release(b, n);                                                                                             \
+        }                                                                                                              \
+    }
+DEFINE_COMPARE_FILL(compare_fill, fill)
+DEFINE_COMPARE_FILL(compare_fill_bypass, fill_bypass)
+
 static void compare_uniform_f64(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
 {
     uint32_t raw[2 * MAX_N];
@@ -568,6 +587,8 @@ TEST(uniform_f32)
 TEST(uniform_f32_bypass)
 TEST(uniform_bf16)
 TEST(uniform_f16)
+TEST(fill)
+TEST(fill_bypass)
 TEST(uniform_f64)
 TEST(normal_f32)
 TEST(normal_bf16)
@@ -595,6 +616,8 @@ int main(void)
         cmocka_unit_test(test_uniform_f32_bypass),
         cmocka_unit_test(test_uniform_bf16),
         cmocka_unit_test(test_uniform_f16),
+        cmocka_unit_test(test_fill),
+        cmocka_unit_test(test_fill_bypass),
         cmocka_unit_test(test_uniform_f64),
         cmocka_unit_test(test_normal_f32),
         cmocka_unit_test(test_normal_bf16),

@@ -49,7 +49,7 @@ static inline void vf_store2(float *p, float *q, vf a, vf b)
 }
 /* Plain: 8 lanes do not outrun the caches, and non-temporal stores are slower then. */
 static inline void vf_store2_bypass(float *p, float *q, vf a, vf b) { vf_store2(p, q, a, b); }
-static inline void vu_fence(void) {}
+static inline void vu_fence(void) { _mm_sfence(); }
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
@@ -108,6 +108,8 @@ static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm256_blendv_pd(b, a
 typedef __m256i vq;
 static inline vq vq_load(const uint64_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline void vq_store(uint64_t *p, vq a) { _mm256_storeu_si256((__m256i *)p, a); }
+static inline vq vq_set1(uint64_t a) { return _mm256_set1_epi64x((int64_t)a); }
+static inline void vq_store_bypass(uint64_t *p, vq a) { _mm256_stream_si256((__m256i *)p, a); }
 static inline vq vq_xor(vq a, vq b) { return _mm256_xor_si256(a, b); }
 static inline vq vq_shl(vq a, unsigned n) { return _mm256_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
 static inline vq vq_shr(vq a, unsigned n) { return _mm256_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }

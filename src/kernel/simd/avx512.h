@@ -119,6 +119,8 @@ static inline vd vd_select(vd_mask m, vd a, vd b) { return _mm512_mask_blend_pd(
 typedef __m512i vq;
 static inline vq vq_load(const uint64_t *p) { return _mm512_loadu_si512(p); }
 static inline void vq_store(uint64_t *p, vq a) { _mm512_storeu_si512(p, a); }
+static inline vq vq_set1(uint64_t a) { return _mm512_set1_epi64((int64_t)a); }
+static inline void vq_store_bypass(uint64_t *p, vq a) { _mm512_stream_si512((__m512i *)p, a); }
 static inline vq vq_xor(vq a, vq b) { return _mm512_xor_si512(a, b); }
 static inline vq vq_shl(vq a, unsigned n) { return _mm512_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
 static inline vq vq_shr(vq a, unsigned n) { return _mm512_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }

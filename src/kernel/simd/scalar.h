@@ -87,6 +87,8 @@ static inline vd vd_select(vd_mask m, vd a, vd b) { return m ? a : b; }
 typedef uint64_t vq;
 static inline vq vq_load(const uint64_t *p) { return *p; }
 static inline void vq_store(uint64_t *p, vq a) { *p = a; }
+static inline vq vq_set1(uint64_t a) { return a; }
+static inline void vq_store_bypass(uint64_t *p, vq a) { *p = a; }
 static inline vq vq_xor(vq a, vq b) { return a ^ b; }
 static inline vq vq_shl(vq a, unsigned n) { return a << n; }
 static inline vq vq_shr(vq a, unsigned n) { return a >> n; }
