@@ -117,6 +117,20 @@ static uint64_t get(const uint8_t *p, int nbytes)
     return value;
 }
 
+/* The same for a word, in a form that compilers make one instruction of: there are 624 of them. */
+static void put_word(uint8_t *p, uint32_t value)
+{
+    p[0] = (uint8_t)value;
+    p[1] = (uint8_t)(value >> 8);
+    p[2] = (uint8_t)(value >> 16);
+    p[3] = (uint8_t)(value >> 24);
+}
+
+static uint32_t get_word(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 void fanin_generator_get_torch_state(const fanin_generator *generator, uint8_t state[FANIN_TORCH_STATE_NBYTES])
 {
     memset(state, 0, FANIN_TORCH_STATE_NBYTES);
@@ -125,7 +139,7 @@ void fanin_generator_get_torch_state(const fanin_generator *generator, uint8_t s
     put(state + STATE_SEEDED, 1, 4);
     put(state + STATE_NEXT, generator->next, 8);
     for (int i = 0; i < N; i++)
-        put(state + STATE_WORDS + 8 * i, generator->words[i], 8);
+        put_word(state + STATE_WORDS + 8 * i, generator->words[i]);
     if (generator->has_next_normal) {
         put(state + STATE_NORMAL, fanin_f64_bits(generator->next_normal), 8);
         put(state + STATE_HAS_NORMAL, 1, 4);
@@ -165,7 +179,7 @@ fanin_status fanin_generator_set_torch_state(fanin_generator *generator, const u
     g.left = left;
     g.next = (uint32_t)next;
     for (int i = 0; i < N; i++)
-        g.words[i] = (uint32_t)get(state + STATE_WORDS + 8 * i, 8);
+        g.words[i] = get_word(state + STATE_WORDS + 8 * i);
     g.has_next_normal = get(state + STATE_HAS_NORMAL, 4) != 0;
     if (g.has_next_normal)
         g.next_normal = fanin_f64_from_bits(get(state + STATE_NORMAL, 8));
