@@ -176,10 +176,20 @@ def _in_elements(strides, shape, itemsize):
     return found
 
 
+def _row_major(shape):
+    """The strides of memory that gives none."""
+    strides = [1] * len(shape)
+    for i in range(len(shape) - 2, -1, -1):
+        strides[i] = strides[i + 1] * max(shape[i + 1], 1)
+    return strides
+
+
 def _check_memory(found):
     """Refuses what a fill could write, but not into the elements that are meant."""
     c = found._c
     nbytes = _lib.lib.fanin_dtype_nbits(c.dtype) // 8
+    if not c.data and 0 not in found.shape:
+        raise ArrayError("the array has no memory")
     if (c.data or 0) % nbytes and 0 not in found.shape:
         raise ArrayError("the memory begins at an address that is no multiple of %d bytes; use an aligned array" % nbytes)
     if overlaps(found.shape, found.strides):
@@ -251,11 +261,14 @@ def _from_buffer(array):
     if buffer.readonly:
         raise ArrayError("%s is read-only; pass an array that may be written (bytearray, array.array, a NumPy array)"
                          % type(array).__name__)
-    shape = buffer.shape[:buffer.ndim] if buffer.ndim else []
+    shape = list(buffer.shape[:buffer.ndim]) if buffer.ndim else []
     if buffer.suboffsets and any(offset >= 0 for offset in buffer.suboffsets[:buffer.ndim]):
         raise ArrayError("the array is made of pointers to its rows; pass one piece of memory")
     dtype = _dtype_of_format((buffer.format or b"B").decode("latin-1"), buffer.itemsize)
-    strides = _in_elements(buffer.strides[:buffer.ndim] if buffer.ndim else [], shape, buffer.itemsize)
+    if buffer.strides:
+        strides = _in_elements(buffer.strides[:buffer.ndim] if buffer.ndim else [], shape, buffer.itemsize)
+    else:
+        strides = _row_major(shape)
     return View(buffer.buf, dtype, shape, strides, (array, export))
 
 
@@ -348,17 +361,15 @@ def _from_dlpack(array, trusts_legacy, written=None):
         raise DtypeError("DLPack's element type (code %d, %d bits, %d lanes) is none that fanin knows"
                          % (tensor.code, tensor.bits, tensor.lanes))
     shape = tensor.shape[:tensor.ndim] if tensor.ndim else []
-    if tensor.strides:
-        strides = tensor.strides[:tensor.ndim] if tensor.ndim else []
-    else:
-        strides = [1] * tensor.ndim  # none are given: row-major
-        for i in range(tensor.ndim - 2, -1, -1):
-            strides[i] = strides[i + 1] * max(shape[i + 1], 1)
+    strides = (tensor.strides[:tensor.ndim] if tensor.ndim else []) if tensor.strides else _row_major(shape)
     # The capsule stays as it is: left unconsumed, it gives the memory back when it is dropped.
     return View((tensor.data or 0) + tensor.byte_offset, dtype, shape, strides, (array, capsule), written)
 
 
 def _from_torch(torch, array):
+    if type(array) not in (torch.Tensor, torch.nn.Parameter):
+        raise ArrayError("%s is a kind of tensor that may have no memory of its own; pass a plain one"
+                         % type(array).__name__)
     if array.requires_grad:
         raise ArrayError("the tensor requires grad; pass tensor.detach(), or use fanin.torch.init")
     if array.layout is not torch.strided:
@@ -368,4 +379,9 @@ def _from_torch(torch, array):
                          "it" % array.device)
     if array.is_neg() or array.is_conj():
         raise ArrayError("the tensor is a negated or conjugated view; fill the tensor it was made from")
-    return _from_dlpack(array, True, lambda: torch.autograd.graph.increment_version(array))
+    found = _from_dlpack(array, True, lambda: torch.autograd.graph.increment_version(array))
+    reach = 1 + sum((n - 1) * stride for n, stride in zip(found.shape, found.strides))
+    if 0 not in found.shape and \
+            (array.storage_offset() + reach) * array.element_size() > array.untyped_storage().nbytes():
+        raise ArrayError("the tensor reaches beyond its storage of %d bytes" % array.untyped_storage().nbytes())
+    return found

@@ -50,8 +50,8 @@ class Generator:
     seed: integer in [-2^63, 2^64); as in torch a negative one counts modulo 2^64, and only the low 32 bits reach the
         engine.
     profile: which torch's bits: "torch" is the newest, "torch-2.6" names a release (see `fanin.profiles()`).
-    Raises TypeError for a seed that is no integer, ValueError (`fanin.ArgumentError`) for one out of range and for an
-    unknown profile.
+    Raises TypeError for a seed that is no integer, ValueError for one out of range, fanin.ArgumentError (a ValueError)
+    for an unknown profile, fanin.UnsupportedError for a torch before 1.13.
 
     A generator may be used from several threads; a fill holds it from its first draw to its last. Which thread comes
     first is not determined: give each thread its own where the values have to be the same again.

@@ -30,12 +30,12 @@ _STACKLEVEL = 5  # from warnings.warn, by _lib.call, _run and _initialize, to th
 
 def uniform_(array: _Array, a: float = 0.0, b: float = 1.0, *, generator: Generator) -> _Array:
     """Values of U[a, b). Errors: a > b, b - a beyond the dtype, bounds that are infinite or NaN."""
-    return _initialize("uniform", array, generator, {"a": a, "b": b})
+    return _initialize("uniform", array, _checked(generator), {"a": a, "b": b})
 
 
 def normal_(array: _Array, mean: float = 0.0, std: float = 1.0, *, generator: Generator) -> _Array:
     """Values of N(mean, std^2). Errors: std negative or NaN."""
-    return _initialize("normal", array, generator, {"mean": mean, "std": std})
+    return _initialize("normal", array, _checked(generator), {"mean": mean, "std": std})
 
 
 def trunc_normal_(array: _Array, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, *,
@@ -46,7 +46,7 @@ def trunc_normal_(array: _Array, mean: float = 0.0, std: float = 1.0, a: float =
     that `uniform_` refuses, parameters under which torch would draw more than 1e5 rounds. Warning: mean more than 2 std
     outside of [a, b].
     """
-    return _initialize("trunc_normal", array, generator, {"mean": mean, "std": std, "a": a, "b": b})
+    return _initialize("trunc_normal", array, _checked(generator), {"mean": mean, "std": std, "a": a, "b": b})
 
 
 def constant_(array: _Array, val: float) -> _Array:
@@ -79,12 +79,12 @@ def dirac_(array: _Array, groups: int = 1) -> _Array:
 
 def xavier_uniform_(array: _Array, gain: float = 1.0, *, generator: Generator) -> _Array:
     """U(-a, a) with a = gain sqrt(6 / (fan_in + fan_out)); 2 dimensions or more. Glorot & Bengio 2010, eq. 16."""
-    return _initialize("xavier_uniform", array, generator, {"gain": gain})
+    return _initialize("xavier_uniform", array, _checked(generator), {"gain": gain})
 
 
 def xavier_normal_(array: _Array, gain: float = 1.0, *, generator: Generator) -> _Array:
     """N(0, std^2) with std = gain sqrt(2 / (fan_in + fan_out)); 2 dimensions or more. Glorot & Bengio 2010."""
-    return _initialize("xavier_normal", array, generator, {"gain": gain})
+    return _initialize("xavier_normal", array, _checked(generator), {"gain": gain})
 
 
 def kaiming_uniform_(array: _Array, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
@@ -94,7 +94,7 @@ def kaiming_uniform_(array: _Array, a: float = 0.0, mode: str = "fan_in", nonlin
     a: the negative slope of leaky_relu. mode: "fan_in" or "fan_out". nonlinearity: see `calculate_gain`.
     An array without elements is left alone, with a warning.
     """
-    return _initialize("kaiming_uniform", array, generator, {"a": a, "mode": mode, "nonlinearity": nonlinearity})
+    return _initialize("kaiming_uniform", array, _checked(generator), {"a": a, "mode": mode, "nonlinearity": nonlinearity})
 
 
 def kaiming_normal_(array: _Array, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", *,
@@ -103,7 +103,7 @@ def kaiming_normal_(array: _Array, a: float = 0.0, mode: str = "fan_in", nonline
 
     Parameters as in `kaiming_uniform_`.
     """
-    return _initialize("kaiming_normal", array, generator, {"a": a, "mode": mode, "nonlinearity": nonlinearity})
+    return _initialize("kaiming_normal", array, _checked(generator), {"a": a, "mode": mode, "nonlinearity": nonlinearity})
 
 
 def orthogonal_(array: _Array, gain: float = 1.0, *, generator: Generator) -> _Array:
@@ -112,12 +112,12 @@ def orthogonal_(array: _Array, gain: float = 1.0, *, generator: Generator) -> _A
     torch's draws and its result within rounding, not its bits, which depend on its LAPACK; these are the same on every
     machine.
     """
-    return _initialize("orthogonal", array, generator, {"gain": gain})
+    return _initialize("orthogonal", array, _checked(generator), {"gain": gain})
 
 
 def sparse_(array: _Array, sparsity: float, std: float = 0.01, *, generator: Generator) -> _Array:
     """N(0, std^2) with ceil(sparsity * rows) zeros in every column; 2 dimensions. Martens 2010."""
-    return _initialize("sparse", array, generator, {"sparsity": sparsity, "std": std})
+    return _initialize("sparse", array, _checked(generator), {"sparsity": sparsity, "std": std})
 
 
 def fill_(array: _Array, call: str, *, generator: typing.Optional[Generator] = None) -> _Array:
@@ -153,7 +153,7 @@ def randperm(array: _Array, *, generator: Generator) -> _Array:
     view = _tensor.as_view(array)
     if view.dtype != "i64" or not lib.fanin_tensor_is_contiguous(view._c) or len(view.shape) != 1:
         raise ArgumentError("randperm takes a contiguous int64 array of one dimension, not %r" % view)
-    with _borrow(generator) as c:
+    with _checked(generator)._borrow() as c:
         _lib.call(lib.fanin_randperm, ctypes.cast(view._c.data, ctypes.POINTER(ctypes.c_int64)), view.shape[0], c)
     if view._written is not None:
         view._written()
@@ -172,10 +172,10 @@ def _number(name, value):
         raise TypeError("%s is a number, not %s" % (name, type(value).__name__)) from None
 
 
-def _borrow(generator):
+def _checked(generator):
     if not isinstance(generator, Generator):
         raise TypeError("generator is a fanin.Generator, such as fanin.Generator(42), not %s" % type(generator).__name__)
-    return generator._borrow()
+    return generator
 
 
 def _initialize(name, array, generator, parameters):
@@ -196,13 +196,14 @@ def _run(parsed, array, generator, stacklevel):
     view = _tensor.as_view(array)
     _lib.call(lib.fanin_call_finish, ctypes.byref(parsed))
     resolved = _lib.Resolved()
-    _lib.call(lib.fanin_call_resolve, ctypes.byref(parsed), ctypes.byref(view._c), ctypes.byref(resolved))
+    _lib.call(lib.fanin_call_resolve, ctypes.byref(parsed), ctypes.byref(view._c), ctypes.byref(resolved),
+              stacklevel=stacklevel)
     pool = _threads.current_pool()
     arguments = ctypes.byref(resolved.fill), ctypes.byref(view._c)
     if generator is None:
         _lib.call(lib.fanin_fill_run_parallel, *arguments, None, pool.pointer, stacklevel=stacklevel)
     else:
-        with _borrow(generator) as c:
+        with _checked(generator)._borrow() as c:
             _lib.call(lib.fanin_fill_run_parallel, *arguments, ctypes.byref(c), pool.pointer, stacklevel=stacklevel)
     if view._written is not None:
         view._written()
