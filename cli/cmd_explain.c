@@ -254,29 +254,51 @@ static void print_shared(const fanin_plan *plan, size_t tensor)
     }
     for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
         const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (op->tensor != tensor || op->dead || op->ndraws == 0)
+        if (op->storage != fanin_plan_tensor_at(plan, tensor)->storage || op->dead || op->ndraws == 0)
             continue;
         for (size_t j = 0; j < fanin_plan_op_count(plan); j++) {
             const fanin_plan_op *other = fanin_plan_op_at(plan, j);
-            if (!other->dead && other->tensor != tensor && other->tensor != SIZE_MAX && other->ndraws > 0 &&
-                other->at == op->at)
+            if (!other->dead && other->storage != op->storage && other->tensor != SIZE_MAX && other->ndraws > 0 &&
+                other->at == op->at && other->stream == op->stream && other->barriers == op->barriers)
                 print_field("copied in", INDENT, "%s (the same draws)",
                             fanin_plan_tensor_at(plan, other->tensor)->name);
         }
     }
 }
 
+/* Of recorded plans: what is written is not made by an initializer. */
+static void print_deed(const fanin_plan *plan, const fanin_plan_op *op)
+{
+    short_text size;
+    char shape[SHAPE_NBYTES], deed[DEED_NBYTES];
+    if (op->kind == FANIN_OP_LITERAL)
+        print_field("literal", INDENT, "%s of values that the recording carries",
+                    format_bytes(fanin_plan_literal_at(plan, op->literal)->nbytes, size));
+    else if (op->kind == FANIN_OP_UNKNOWN)
+        print_field("not known", INDENT, "%s", op->unknown);
+    else
+        print_field(op->kind == FANIN_OP_COPY ? "copy" : "cast", INDENT,
+                    "%s, %s %s from element %" PRId64 " on, as it is then", format_deed(plan, op, deed),
+                    format_shape(op->source->view.shape, op->source->view.ndim, shape),
+                    fanin_dtype_name(op->source->view.dtype), op->source->offset);
+}
+
 /* `told` is the initializer that was explained last: the gates of one weight need it once. */
 static void print_op(const fanin_plan *plan, const fanin_plan_op *op, const fanin_initializer **told)
 {
-    char draws[96], position[96] = "";
+    char draws[96], position[160] = "";
     format_draws(draws, sizeof draws, op->ndraws, op->data_dependent);
     if (op->ndraws > 0)
-        snprintf(position, sizeof position, ", the first at %" PRIu64 "%s", op->at,
-                 op->barriers > 0 ? " or later (a trunc_normal before may take more rounds)" : "");
+        snprintf(position, sizeof position, ", the first at %" PRIu64 "%s%s", op->at,
+                 op->barriers > 0 ? " or later (a trunc_normal before may take more rounds)" : "",
+                 op->stream > 0 ? " of a stream with a seed of its own" : "");
     if (op->dead) {
         print_field("before that", INDENT, "%s is drawn and overwritten: draws %s%s",
                     fanin_fill_kind_name(op->fill.kind), draws, position);
+        return;
+    }
+    if (op->kind != FANIN_OP_FILL) {
+        print_deed(plan, op);
         return;
     }
     const fanin_initializer *initializer = find_initializer(op);
@@ -308,14 +330,23 @@ static void print_tensor_json(const fanin_plan *plan, size_t tensor, const fanin
     json_shape(&json, "shape", of->shape, of->ndim);
     json_string(&json, "dtype", fanin_dtype_name(of->dtype));
     json_string(&json, "tied_to", of->tied_to);
+    if (of->refused != NULL)
+        json_string(&json, "refused", of->refused);
     json_string(&json, "where", described != NULL ? described->where : NULL);
     json_string(&json, "profile", fanin_profile_name(fanin_plan_profile(plan)));
     json_begin(&json, "ops", '[');
     for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
         const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (op->tensor != tensor)
+        if (op->storage != of->storage)
             continue;
+        char deed[DEED_NBYTES];
         json_begin(&json, NULL, '{');
+        if (op->kind != FANIN_OP_FILL) {
+            json_string(&json, "op", format_deed(plan, op, deed));
+            json_bool(&json, "overwritten", op->dead);
+            json_end(&json, '}');
+            continue;
+        }
         json_string(&json, "initializer", op->initializer);
         json_string(&json, "part", op->part);
         json_string(&json, "rule", op->where);
@@ -343,6 +374,10 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
     char shape[SHAPE_NBYTES];
     print_escaped(stdout, of->name);
     printf(", %s %s\n\n", format_shape(of->shape, of->ndim, shape), fanin_dtype_name(of->dtype));
+    if (of->refused != NULL)
+        print_field("refused", INDENT, "%s", of->refused);
+    if (!of->is_persistent)
+        print_field("buffer", INDENT, "not persistent: no checkpoint holds it");
     if (described != NULL && described->where != NULL)
         print_field("described at", INDENT, "%s", described->where);
     if (described != NULL && described->layer_kind != FANIN_LAYER_NONE) {
@@ -353,7 +388,7 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
     }
     for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
         const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (op->tensor != tensor)
+        if (op->storage != of->storage)
             continue;
         if (op->part != NULL)
             putchar('\n');
@@ -368,7 +403,7 @@ static void print_tensor(const source *from, size_t tensor, const fanin_model_te
 static int explain_tensor(const settings *given, source *from)
 {
     const char *name = given->operands.items[given->operands.count - 1];
-    int exit_status = source_read_model(given, given->like == NULL ? given->operands.items[0] : NULL, from);
+    int exit_status = source_read(given, given->like == NULL ? given->operands.items[0] : NULL, from);
     if (exit_status == EXIT_OK)
         exit_status = source_make_plan(given, given->profile, from);
     if (exit_status != EXIT_OK)
@@ -385,7 +420,7 @@ static int explain_tensor(const settings *given, source *from)
         tensor = fanin_plan_tensor_find(from->plan, tied_to);
     }
     const fanin_model_tensor *described =
-        find_model_tensor(from->model, fanin_plan_tensor_at(from->plan, tensor)->name);
+        from->model != NULL ? find_model_tensor(from->model, fanin_plan_tensor_at(from->plan, tensor)->name) : NULL;
     if (given->json)
         print_tensor_json(from->plan, tensor, described);
     else

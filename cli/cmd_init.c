@@ -62,7 +62,8 @@ static const char *find_overwritten(const settings *given, const char *input, bo
 static int check_not_input(const settings *given, const source *from)
 {
     const char *description = given->operands.count > 0 ? given->operands.items[0] : NULL;
-    const char *overwritten = find_overwritten(given, description, fanin_model_family(from->model) != NULL);
+    const char *overwritten =
+        find_overwritten(given, description, from->model != NULL && fanin_model_family(from->model) != NULL);
     if (overwritten == NULL)
         overwritten = find_overwritten(given, given->recipe, false);
     if (overwritten == NULL)
@@ -106,7 +107,7 @@ static void add_file(void *user, const char *path, uint64_t nbytes)
 static int prepare(const settings *given, job *of)
 {
     fanin_error error;
-    int exit_status = source_read_model(given, given->operands.count > 0 ? given->operands.items[0] : NULL, &of->from);
+    int exit_status = source_read(given, given->operands.count > 0 ? given->operands.items[0] : NULL, &of->from);
     if (exit_status == EXIT_OK)
         exit_status = check_not_input(given, &of->from);
     /* The library follows links; a link to nothing is a name that is taken, too. */
@@ -117,13 +118,16 @@ static int prepare(const settings *given, job *of)
     if (exit_status == EXIT_OK)
         exit_status = source_report_warnings(given, &of->from);
     if (exit_status == EXIT_OK)
+        exit_status = source_check_refusals(&of->from);
+    if (exit_status == EXIT_OK)
         exit_status = choose_seed(given, &of->seed);
     if (exit_status != EXIT_OK)
         return exit_status;
     fanin_plan *plan = of->from.plan;
     bool to_folder = !is_single_file(given->output);
     if (fanin_plan_sha256(plan, of->plan_sha256, &error) != FANIN_OK ||
-        (to_folder && fanin_model_config(of->from.model, weights_dtype(plan), &of->config, &error) != FANIN_OK))
+        (to_folder && of->from.model != NULL &&
+         fanin_model_config(of->from.model, weights_dtype(plan), &of->config, &error) != FANIN_OK))
         return fail_with(&error);
     of->options = (fanin_run_options){.size = sizeof of->options, .seed = of->seed};
     of->write = (fanin_write_options){
@@ -243,6 +247,8 @@ static const option options[] = {
     {OPTION_LIKE},
     {OPTION_RECIPE},
     {OPTION_SET},
+    {OPTION_ONLY},
+    {OPTION_EXCEPT},
     {OPTION_ROW("seed", 0, OPTION_SEED, seed, "N"),
      "torch.manual_seed(N): decimal, -2^63 to 2^64 - 1 (default: one from the system, printed and recorded)"},
     {OPTION_MODEL_DTYPE},
@@ -265,8 +271,10 @@ const command command_init = {
                                    NULL},
     .description =
         "Writes the tensors of a model as safetensors, initialized as PyTorch would from the same seed.\n\n"
-        "DESCRIPTION is a spec file (JSON: tensors or layers, and rules) or a Hugging Face config.json ('fanin list "
-        "families'); '-' is standard input. The file carries its seed and plan, so that 'fanin verify' can prove it.",
+        "DESCRIPTION is a spec file (JSON: tensors or layers, and rules), a Hugging Face config.json ('fanin list "
+        "families'), or a plan: one that 'fanin plan --json' printed, or a recording of a PyTorch model, which makes "
+        "just the bits that its constructor would; '-' is standard input. The file carries its seed and plan, so that "
+        "'fanin verify' can prove it.",
     .options = options,
     .examples =
         (const char *const[]){

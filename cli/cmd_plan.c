@@ -19,19 +19,63 @@ static const column columns[] = {
 
 static void add_op(table *to, const fanin_plan *plan, const fanin_plan_op *op)
 {
-    char text[VALUES_NBYTES], shape[SHAPE_NBYTES];
-    const char *name = op->tensor != SIZE_MAX ? fanin_plan_tensor_at(plan, op->tensor)->name : "-";
-    table_add(to, "%s%s%s%s", name, op->part != NULL ? " (" : "", op->part != NULL ? op->part : "",
-              op->part != NULL ? ")" : "");
+    char text[VALUES_NBYTES], shape[SHAPE_NBYTES], deed[DEED_NBYTES];
+    const fanin_plan_tensor *tensor = op->tensor != SIZE_MAX ? fanin_plan_tensor_at(plan, op->tensor) : NULL;
+    const char *part = op->part;
+    if (part == NULL && tensor != NULL && op->kind != FANIN_OP_UNKNOWN &&
+        (uint64_t)fanin_tensor_nelem(&op->view) != fanin_plan_storage_nelem(plan, op->storage))
+        part = "part";
+    table_add(to, "%s%s%s%s", tensor != NULL ? tensor->name : "-", part != NULL ? " (" : "", part != NULL ? part : "",
+              part != NULL ? ")" : "");
     table_add(to, "%s", format_shape(op->view.shape, op->view.ndim, shape));
     table_add(to, "%s", fanin_dtype_name(op->view.dtype));
     table_add(to, "%s", format_fans(op->fan_in, op->fan_out, text));
-    table_add(to, "%s", op->initializer != NULL ? op->initializer : fanin_fill_kind_name(op->fill.kind));
-    table_add(to, "%s%s", format_values(&op->fill, text), op->dead ? " (overwritten)" : "");
+    table_add(to, "%s", format_deed(plan, op, deed));
+    if (op->kind == FANIN_OP_FILL)
+        format_values(&op->fill, text);
+    else if (op->kind == FANIN_OP_CAST)
+        snprintf(text, sizeof text, "from %s", fanin_dtype_name(op->source->view.dtype));
+    else
+        snprintf(text, sizeof text, "%s", op->kind == FANIN_OP_UNKNOWN ? "not known to this fanin" : "");
+    table_add(to, "%s%s", text, op->dead && op->kind != FANIN_OP_UNKNOWN ? " (overwritten)" : "");
     if (op->ndraws == 0)
         table_add(to, "-");
+    else if (op->stream > 0)
+        table_add(to, "%" PRIu64 "%s of %zu", op->at, op->barriers > 0 ? "+" : "", op->stream);
     else
         table_add(to, "%" PRIu64 "%s", op->at, op->barriers > 0 ? "+" : "");
+}
+
+/* What a recording says of itself and of single tensors. */
+static void print_recording(const fanin_plan *plan)
+{
+    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
+        if (tensor->tied_to != NULL || (tensor->is_persistent && tensor->refused == NULL))
+            continue;
+        print_escaped(stdout, tensor->name);
+        if (tensor->refused == NULL) {
+            fputs(" is a buffer that no checkpoint holds\n", stdout);
+            continue;
+        }
+        fputs(" cannot be made: ", stdout);
+        print_escaped(stdout, tensor->refused);
+        putchar('\n');
+    }
+    for (size_t i = 1; i < fanin_plan_stream_count(plan); i++)
+        printf("stream %zu has the seed %" PRIu64 " whatever yours is\n", i, fanin_plan_stream_seed(plan, i));
+    const char *separator = "recorded: ";
+    for (size_t i = 0; i < fanin_plan_note_count(plan); i++) {
+        if (fanin_plan_note_value(plan, i) == NULL)
+            continue;
+        fputs(separator, stdout);
+        print_escaped(stdout, fanin_plan_note_key(plan, i));
+        putchar(' ');
+        print_escaped(stdout, fanin_plan_note_value(plan, i));
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        putchar('\n');
 }
 
 static int print_table(const fanin_plan *plan)
@@ -51,8 +95,8 @@ static int print_table(const fanin_plan *plan)
     for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, i);
         if (tensor->tied_to == NULL) {
-            nelem += tensor->nelem;
-            nbytes += tensor->nbytes;
+            nelem += fanin_plan_tensor_is_stored(tensor) ? tensor->nelem : 0;
+            nbytes += fanin_plan_tensor_is_stored(tensor) ? tensor->nbytes : 0;
             continue;
         }
         print_escaped(stdout, tensor->name);
@@ -60,6 +104,8 @@ static int print_table(const fanin_plan *plan)
         print_escaped(stdout, tensor->tied_to);
         putchar('\n');
     }
+    if (fanin_plan_is_recorded(plan))
+        print_recording(plan);
     short_text size;
     uint64_t ndraws = fanin_plan_ndraws(plan);
     size_t nstored = count_stored(plan);
@@ -88,9 +134,13 @@ static int run_with(const settings *given, source *from)
 {
     fanin_error error;
     char *text = NULL;
-    int exit_status = source_read_model(given, given->operands.count > 0 ? given->operands.items[0] : NULL, from);
+    int exit_status = source_read(given, given->operands.count > 0 ? given->operands.items[0] : NULL, from);
     if (exit_status != EXIT_OK)
         return exit_status;
+    if (given->spec && from->model == NULL) {
+        print_error("%s is a plan, and has no description to print", from->name);
+        return EXIT_USAGE;
+    }
     if (given->spec) {
         if (fanin_model_to_spec(from->model, &text, &error) != FANIN_OK)
             return fail_with(&error);
@@ -121,9 +171,10 @@ static int run(const settings *given)
         return fail_usage(of, "%s and --like %s are two models; leave one out", given->operands.items[0], given->like);
     if (given->spec && given->json)
         return fail_usage(of, "--spec and --json print two things; leave one out");
-    if (given->spec &&
-        (given->recipe != NULL || given->rules.count > 0 || given->dtype != FANIN_DTYPE_NONE || given->profile != 0))
-        return fail_usage(of, "--spec prints the description as it is; leave out --recipe, --set, --dtype, --profile");
+    if (given->spec && (given->recipe != NULL || given->rules.count > 0 || given->dtype != FANIN_DTYPE_NONE ||
+                        given->profile != 0 || given->only.count > 0 || given->except.count > 0))
+        return fail_usage(of, "--spec prints the description as it is; leave out --recipe, --set, --only, --except, "
+                              "--dtype, --profile");
     source from = {0};
     int exit_status = run_with(given, &from);
     source_release(&from);
@@ -134,6 +185,8 @@ static const option options[] = {
     {OPTION_LIKE},
     {OPTION_RECIPE},
     {OPTION_SET},
+    {OPTION_ONLY},
+    {OPTION_EXCEPT},
     {OPTION_MODEL_DTYPE},
     {OPTION_PROFILE_NAME},
     {OPTION_STRICT},

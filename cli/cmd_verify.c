@@ -5,6 +5,7 @@
 #include "json_output.h"
 #include "option.h"
 #include "progress.h"
+#include "small_file.h"
 #include "source.h"
 #include "table.h"
 #include "terminal.h"
@@ -125,9 +126,10 @@ static int check_usage(const settings *given)
         return fail_usage(of, "verify takes a CHECKPOINT, and a DESCRIPTION if it is not to be its own");
     if (nmodels > 1)
         return fail_usage(of, "%s and --like %s are two models; leave one out", given->operands.items[1], given->like);
-    if (nmodels == 0 &&
-        (given->recipe != NULL || given->rules.count > 0 || given->dtype != FANIN_DTYPE_NONE || given->profile != 0))
-        return fail_usage(of, "--recipe, --set, --dtype and --profile belong to a DESCRIPTION or --like");
+    if (nmodels == 0 && (given->recipe != NULL || given->rules.count > 0 || given->only.count > 0 ||
+                         given->except.count > 0 || given->dtype != FANIN_DTYPE_NONE || given->profile != 0))
+        return fail_usage(of, "--recipe, --set, --only, --except, --dtype and --profile belong to a DESCRIPTION or "
+                              "--like");
     return EXIT_OK;
 }
 
@@ -161,11 +163,13 @@ static int choose_plan(const settings *given, job *of)
         fanin_profile profile = given->profile;
         if (profile == 0 && of->own_plan != NULL)
             profile = fanin_plan_profile(of->own_plan);
-        exit_status = source_read_model(given, given->operands.count > 1 ? given->operands.items[1] : NULL, &of->from);
+        exit_status = source_read(given, given->operands.count > 1 ? given->operands.items[1] : NULL, &of->from);
         if (exit_status == EXIT_OK)
             exit_status = source_make_plan(given, profile, &of->from);
         if (exit_status == EXIT_OK)
             exit_status = source_report_warnings(given, &of->from);
+        if (exit_status == EXIT_OK)
+            exit_status = source_check_refusals(&of->from);
         of->plan = of->from.plan;
     }
     if (exit_status == EXIT_OK && !given->seed.given && of->own_plan == NULL)
@@ -253,15 +257,112 @@ static int compare(job *of)
     return status == FANIN_OK ? EXIT_OK : EXIT_DIFFERENT;
 }
 
+/* -- A recording against the digests it carries ------------------------------------------------------------------- */
+
+typedef struct checking {
+    const fanin_plan *plan;
+    const settings *given;
+    json_output json;
+    fanin_check_result result;
+} checking;
+
+static void report_check(void *user, size_t tensor, bool equal)
+{
+    checking *of = user;
+    const char *name = fanin_plan_tensor_at(of->plan, tensor)->name;
+    if (of->given->json) {
+        json_begin(&of->json, NULL, '{');
+        json_string(&of->json, "tensor", name);
+        json_bool(&of->json, "equal", equal);
+        json_end(&of->json, '}');
+    } else if (!of->given->quiet && !equal) {
+        print_escaped(stdout, name);
+        fputs(" differs from what was recorded\n", stdout);
+    }
+}
+
+static int print_check(checking *of, const source *from, uint64_t seed, double seconds, bool equal)
+{
+    short_text time;
+    const fanin_check_result *result = &of->result;
+    if (of->given->json) {
+        json_end(&of->json, ']');
+        json_bool(&of->json, "equal", equal);
+        json_u64(&of->json, "nequal", result->nequal);
+        json_u64(&of->json, "ndifferent", result->ndifferent);
+        json_u64(&of->json, "nrefused", result->nrefused);
+        json_number(&of->json, "seconds", seconds);
+        json_end(&of->json, '}');
+    } else if (!of->given->quiet) {
+        print_escaped(stdout, from->name);
+        printf(": makes %s at seed %" PRIu64 ", %s\n", equal ? "what was recorded" : "something else than was recorded",
+               seed, fanin_profile_name(fanin_plan_profile(of->plan)));
+        printf("%zu tensor%s equal, %zu different", result->nequal, plural(result->nequal), result->ndifferent);
+        if (result->nrefused > 0)
+            printf(", %zu that cannot be made", result->nrefused);
+        printf("; %s\n", format_seconds(seconds, time));
+    }
+    return equal ? EXIT_OK : EXIT_DIFFERENT;
+}
+
+static int check_plan(const settings *given, source *from)
+{
+    fanin_error error;
+    fanin_pool *pool = NULL;
+    checking of = {.given = given};
+    uint64_t seed = 0;
+    int exit_status = source_read(given, given->operands.items[0], from);
+    if (exit_status != EXIT_OK)
+        return exit_status;
+    of.plan = from->plan;
+    if (from->plan == NULL || !fanin_plan_check_seed(from->plan, &seed)) {
+        print_error("%s is %s; verify takes a checkpoint, or a recording with digests", from->name,
+                    from->plan == NULL ? "the description of a model" : "a plan without digests");
+        return EXIT_USAGE;
+    }
+    if (given->seed.given)
+        return fail_usage(&command_verify, "the digests of %s are those of seed %" PRIu64 "; leave --seed out",
+                          from->name, seed);
+    if (fanin_pool_create((unsigned)given->threads.value, &pool, &error) != FANIN_OK)
+        return fail_with(&error);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    progress shown;
+    double began = clock_seconds();
+    progress_begin(&shown, "verifying", given->quiet);
+    const fanin_run_options options = {
+        .size = sizeof options, .progress = progress_update, .user = &shown, .parallel = &parallel};
+    if (given->json) {
+        json_begin(&of.json, NULL, '{');
+        json_string(&of.json, "command", "verify");
+        json_string(&of.json, "plan", from->name);
+        json_u64_string(&of.json, "seed", seed);
+        json_string(&of.json, "profile", fanin_profile_name(fanin_plan_profile(from->plan)));
+        json_begin(&of.json, "tensors", '[');
+    }
+    fanin_status status = fanin_run_check(from->plan, &options, report_check, &of, &of.result, &error);
+    progress_end(&shown);
+    fanin_pool_free(pool);
+    if (status != FANIN_OK && status != FANIN_ERROR_MISMATCH)
+        return fail_run(&error, "nothing was changed");
+    return print_check(&of, from, seed, clock_seconds() - began, status == FANIN_OK);
+}
+
+/* -- Both --------------------------------------------------------------------------------------------------------- */
+
 static int run(const settings *given)
 {
     job of = {.given = given, .rows = {.columns = columns, .ncolumns = sizeof columns / sizeof columns[0]}};
     int exit_status = check_usage(given);
-    if (exit_status == EXIT_OK)
+    bool is_plan = exit_status == EXIT_OK && given->operands.count == 1 && given->like == NULL &&
+                   !file_has_ending(given->operands.items[0], ".safetensors.index.json") &&
+                   file_is_json(given->operands.items[0]);
+    if (is_plan)
+        exit_status = check_plan(given, &of.from);
+    else if (exit_status == EXIT_OK)
         exit_status = open_checkpoint(given, &of);
-    if (exit_status == EXIT_OK)
+    if (exit_status == EXIT_OK && !is_plan)
         exit_status = choose_plan(given, &of);
-    if (exit_status == EXIT_OK)
+    if (exit_status == EXIT_OK && !is_plan)
         exit_status = compare(&of);
     table_release(&of.rows);
     fanin_plan_free(of.own_plan);
@@ -275,6 +376,8 @@ static const option options[] = {
     {OPTION_LIKE},
     {OPTION_RECIPE},
     {OPTION_SET},
+    {OPTION_ONLY},
+    {OPTION_EXCEPT},
     {OPTION_MODEL_DTYPE},
     {OPTION_ROW("profile", 0, OPTION_PROFILE, profile, "NAME"),
      "whose bits (default: the profile that the checkpoint carries, else torch)"},
@@ -288,12 +391,14 @@ static const option options[] = {
 const command command_verify = {
     .name = "verify",
     .summary = "prove that a checkpoint holds what its plan and seed make",
-    .usage = (const char *const[]){"CHECKPOINT [options]", "CHECKPOINT DESCRIPTION [--seed N] [options]",
-                                   "CHECKPOINT --like OTHER [--recipe FILE] [--seed N] [options]", NULL},
+    .usage =
+        (const char *const[]){"CHECKPOINT [options]", "CHECKPOINT DESCRIPTION [--seed N] [options]",
+                              "CHECKPOINT --like OTHER [--recipe FILE] [--seed N] [options]", "PLAN [options]", NULL},
     .description =
         "Makes every tensor again and compares the bytes: with the plan and seed that the checkpoint carries, or with "
         "a DESCRIPTION and seed that you give. Prints the tensors that differ, where, and by how much.\n\n"
-        "CHECKPOINT is a safetensors file, an index of shards, or a folder with one of them.",
+        "CHECKPOINT is a safetensors file, an index of shards, or a folder with one of them. PLAN is a recording of a "
+        "PyTorch model that carries digests: its tensors are made at the seed of the digests and compared with them.",
     .options = options,
     .examples =
         (const char *const[]){"fanin verify gpt2", "fanin verify model.safetensors config.json --seed 42", NULL},

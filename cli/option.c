@@ -333,9 +333,12 @@ bool option_parse(const command *of, int argc, char **argv, settings *given)
         nrows++;
     size_t most = (size_t)argc + 1;
     bool *seen = calloc(nrows + 1, sizeof *seen);
-    given->operands.items = malloc(most * sizeof *given->operands.items);
-    given->rules.items = malloc(most * sizeof *given->rules.items);
-    bool ok = seen != NULL && given->operands.items != NULL && given->rules.items != NULL;
+    text_list *lists[] = {&given->operands, &given->rules, &given->only, &given->except};
+    bool ok = seen != NULL;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        lists[i]->items = malloc(most * sizeof *lists[i]->items);
+        ok = ok && lists[i]->items != NULL;
+    }
     if (!ok)
         print_error("out of memory");
     bool options_end = false;
@@ -357,6 +360,8 @@ void option_release(settings *given)
 {
     free(given->operands.items);
     free(given->rules.items);
+    free(given->only.items);
+    free(given->except.items);
     *given = (settings){0};
 }
 

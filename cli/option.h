@@ -45,6 +45,8 @@ typedef struct settings {
     const char *state;
     const char *state_output;
     text_list rules;
+    text_list only;
+    text_list except;
     number_setting seed;
     number_setting skip;
     number_setting groups;
@@ -110,6 +112,12 @@ typedef struct command {
 #define OPTION_SET                                                                                                     \
     OPTION_ROW("set", 0, OPTION_LIST, rules, "'PATTERN=INIT(args)'"),                                                  \
         "a rule that goes before all others; may be repeated, the first that matches wins"
+#define OPTION_ONLY                                                                                                    \
+    OPTION_ROW("only", 0, OPTION_LIST, only, "PATTERN"),                                                               \
+        "leave out all tensors but those whose names match; may be repeated. What stays keeps its bytes"
+#define OPTION_EXCEPT                                                                                                  \
+    OPTION_ROW("except", 0, OPTION_LIST, except, "PATTERN"), "leave out the tensors whose names match; may be "        \
+                                                             "repeated"
 #define OPTION_MODEL_DTYPE                                                                                             \
     OPTION_ROW("dtype", 0, OPTION_DTYPE, dtype, "DTYPE"),                                                              \
         "f32, f64, bf16 or f16 for all floating-point tensors (default: the description's, else f32)"

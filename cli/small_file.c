@@ -41,6 +41,22 @@ int file_read(const char *path, void *data, size_t nbytes_most, size_t *nbytes)
     return exit_status;
 }
 
+bool file_is_json(const char *path)
+{
+    char begin[64];
+    struct stat info;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file == -1)
+        return false;
+    ssize_t n = fstat(file, &info) == 0 && S_ISREG(info.st_mode) ? read(file, begin, sizeof begin) : 0;
+    close(file);
+    ssize_t i = 0;
+    while (i < n && memchr(" \t\r\n", begin[i], 4) != NULL)
+        i++;
+    /* a safetensors file may begin with the same byte, but then zeros follow */
+    return i + 1 < n && begin[i] == '{' && begin[i + 1] != '\0';
+}
+
 static bool write_all(int file, const char *data, size_t nbytes)
 {
     while (nbytes > 0) {

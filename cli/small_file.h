@@ -16,6 +16,8 @@ int file_read(const char *path, void *data, size_t nbytes_most, size_t *nbytes);
 int file_write(const char *path, const void *data, size_t nbytes);
 /* Refuses a path that exists (without force), is a folder, or whose folder does not exist. */
 int file_check_new(const char *path, bool force);
+/* Whether a file begins as a JSON object does. Says nothing of one that cannot be read. */
+bool file_is_json(const char *path);
 /* Two names of one file that exists, or the same name. */
 bool file_is_same(const char *a, const char *b);
 /* Whether `path` lies directly in the folder `directory`. */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -54,18 +55,49 @@ int fail_usage(const command *of, const char *format, ...)
     return EXIT_USAGE;
 }
 
-int source_read_model(const settings *given, const char *description, source *to)
+int source_read(const settings *given, const char *description, source *to)
 {
     fanin_error error;
     to->name = description != NULL ? description : given->like;
-    fanin_status status = description != NULL ? fanin_model_read(description, &to->model, &error)
+    fanin_status status = description != NULL ? fanin_description_read(description, &to->model, &to->plan, &error)
                                               : fanin_model_like(given->like, &to->model, &error);
     return status == FANIN_OK ? EXIT_OK : fail_with(&error);
+}
+
+/* Of a plan file, or of what was made from a model. */
+static int make_part(const settings *given, source *to)
+{
+    fanin_error error;
+    fanin_plan *part = NULL;
+    if (given->only.count == 0 && given->except.count == 0)
+        return EXIT_OK;
+    bool *keep = calloc(fanin_plan_tensor_count(to->plan) + 1, sizeof *keep);
+    if (keep == NULL)
+        return fail_memory();
+    fanin_status status = fanin_plan_match(to->plan, given->only.items, given->only.count, given->except.items,
+                                           given->except.count, keep, &error);
+    if (status == FANIN_OK)
+        status = fanin_plan_part(to->plan, keep, &part, &error);
+    free(keep);
+    if (status != FANIN_OK)
+        return fail_with(&error);
+    fanin_plan_free(to->plan);
+    to->plan = part;
+    return EXIT_OK;
 }
 
 int source_make_plan(const settings *given, fanin_profile profile, source *to)
 {
     fanin_error error;
+    if (to->plan != NULL &&
+        (given->recipe != NULL || given->rules.count > 0 || given->dtype != FANIN_DTYPE_NONE || given->profile != 0)) {
+        print_error("%s is a plan, in which rules, dtypes and profile are settled; leave out --recipe, --set, --dtype "
+                    "and --profile",
+                    to->name);
+        return EXIT_USAGE;
+    }
+    if (to->plan != NULL)
+        return make_part(given, to);
     if (given->dtype != FANIN_DTYPE_NONE && !fanin_dtype_is_random(given->dtype)) {
         print_error("--dtype %s: weights are made in f32, f64, bf16 or f16", fanin_dtype_name(given->dtype));
         return EXIT_USAGE;
@@ -78,7 +110,24 @@ int source_make_plan(const settings *given, fanin_profile profile, source *to)
     fanin_plan_options options = {.size = sizeof options, .profile = profile, .dtype = given->dtype};
     if (status == FANIN_OK)
         status = fanin_plan_create(to->model, to->recipe, &options, &to->plan, &error);
-    return status == FANIN_OK ? EXIT_OK : fail_with(&error);
+    return status == FANIN_OK ? make_part(given, to) : fail_with(&error);
+}
+
+int source_check_refusals(const source *of)
+{
+    size_t nrefused = 0;
+    for (size_t i = 0; i < fanin_plan_tensor_count(of->plan); i++) {
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(of->plan, i);
+        if (tensor->refused == NULL || tensor->tied_to != NULL || !tensor->is_persistent)
+            continue;
+        print_error("tensor %s cannot be made: %s", tensor->name, tensor->refused);
+        nrefused++;
+    }
+    if (nrefused == 0)
+        return EXIT_OK;
+    print_error("%zu tensor%s of %s cannot be made; leave %s out with --except or --only", nrefused, plural(nrefused),
+                of->name, nrefused == 1 ? "it" : "them");
+    return EXIT_USAGE;
 }
 
 void source_release(source *of)
@@ -94,8 +143,11 @@ int source_report_warnings(const settings *given, const source *of)
     size_t count = fanin_plan_warning_count(of->plan);
     for (size_t i = 0; i < count; i++)
         print_warning("%s", fanin_plan_warning_at(of->plan, i));
-    /* A model from a config.json always has one, that its bits are not transformers': nobody could be strict then. */
-    size_t expected = fanin_model_family(of->model) != NULL ? 1 : 0;
+    /*
+     * A model from a config.json always has one, that its bits are not transformers': nobody could be strict then. A
+     * plan file has no other.
+     */
+    size_t expected = of->model == NULL ? count : fanin_model_family(of->model) != NULL ? 1 : 0;
     return given->strict && count > expected ? EXIT_DIFFERENT : EXIT_OK;
 }
 
@@ -103,7 +155,7 @@ size_t count_stored(const fanin_plan *plan)
 {
     size_t count = 0;
     for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++)
-        count += fanin_plan_tensor_at(plan, i)->tied_to == NULL ? 1 : 0;
+        count += fanin_plan_tensor_is_stored(fanin_plan_tensor_at(plan, i)) ? 1 : 0;
     return count;
 }
 
@@ -125,7 +177,7 @@ void source_print_notes(const source *of)
     const char *told[FANIN_FILL_KIND_COUNT] = {NULL};
     for (size_t i = 0; i < fanin_plan_op_count(of->plan); i++) {
         const fanin_plan_op *op = fanin_plan_op_at(of->plan, i);
-        if (op->dead)
+        if (op->dead || op->kind != FANIN_OP_FILL)
             continue;
         const char *note = exactness_note(op->fill.kind, op->view.dtype, fanin_plan_profile(of->plan));
         if (note != NULL && told[op->fill.kind] == NULL)
@@ -149,6 +201,33 @@ int choose_seed(const settings *given, uint64_t *seed)
     }
     *seed = random;
     return EXIT_OK;
+}
+
+const char *storage_name(const fanin_plan *plan, size_t storage)
+{
+    for (size_t i = 0; i < fanin_plan_tensor_count(plan); i++)
+        if (fanin_plan_tensor_at(plan, i)->storage == storage)
+            return fanin_plan_tensor_at(plan, i)->name;
+    return "-";
+}
+
+char *format_deed(const fanin_plan *plan, const fanin_plan_op *op, char text[DEED_NBYTES])
+{
+    switch (op->kind) {
+    case FANIN_OP_LITERAL:
+        snprintf(text, DEED_NBYTES, "literal");
+        break;
+    case FANIN_OP_COPY:
+    case FANIN_OP_CAST:
+        snprintf(text, DEED_NBYTES, "%s of %s", op->kind == FANIN_OP_COPY ? "copy" : "cast",
+                 storage_name(plan, op->source->storage));
+        break;
+    default:
+        snprintf(text, DEED_NBYTES, "%s",
+                 op->initializer != NULL ? op->initializer : fanin_fill_kind_name(op->fill.kind));
+        break;
+    }
+    return text;
 }
 
 char *format_values(const fanin_fill *fill, char text[VALUES_NBYTES])

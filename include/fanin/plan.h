@@ -154,6 +154,18 @@ FANIN_API fanin_status fanin_plan_to_json(const fanin_plan *plan, char **text, f
 FANIN_API fanin_status fanin_plan_parse(const char *text, size_t nbytes, const char *name, fanin_plan **plan,
                                         fanin_error *error);
 /*
+ * A description or a plan file, told apart by content: of *model and *plan one is set, the other NULL. "-" reads
+ * standard input.
+ */
+FANIN_API fanin_status fanin_description_read(const char *path, fanin_model **model, fanin_plan **plan,
+                                              fanin_error *error);
+/*
+ * keep[i] becomes whether the name of tensor i matches one of `only` (none: every name does) and none of `except`.
+ * Patterns are those of rules ("encoder.**", "*.bias", "re:..."). One that matches no name is an error.
+ */
+FANIN_API fanin_status fanin_plan_match(const fanin_plan *plan, const char *const *only, size_t nonly,
+                                        const char *const *except, size_t nexcept, bool *keep, fanin_error *error);
+/*
  * The same plan with fewer names: keep[i] says of tensor i whether it stays. What belongs to no name any more is dead,
  * and positions stay what they are, so that every tensor left has the bytes it had. Of tied names the first that stays
  * takes the place of the one they were tied to.

@@ -8,11 +8,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/io.h"
 #include "plan/plan_file.h"
 #include "plan/plan_reader.h"
 #include "recipe/recipe.h"
 
-static const fanin_json_limits limits = {.depth = 16, .values = 100000000};
+/* As deep as descriptions may be, since it is told apart from them by what it holds. */
+static const fanin_json_limits limits = {.depth = 64, .values = 100000000};
+
+/* Of literals that are tables of a large model, and of descriptions with millions of tensors. */
+static const uint64_t MAX_FILE_NBYTES = (uint64_t)1 << 30;
 
 /* ---- values ---- */
 
@@ -581,6 +586,20 @@ static fanin_status read_plan(fanin_plan_reader *r)
     return finish(r, root);
 }
 
+static fanin_status read_document(const fanin_json_document *document, fanin_plan **plan, fanin_error *error)
+{
+    fanin_plan_reader r = {.document = document, .error = error};
+    r.plan = fanin_allocate_zeroed(1, sizeof *r.plan);
+    fanin_status status = r.plan != NULL ? read_plan(&r) : fanin_fail_memory(error, sizeof *r.plan);
+    fanin_free(r.drawing);
+    fanin_free(r.streams);
+    if (status == FANIN_OK)
+        *plan = r.plan;
+    else
+        fanin_plan_free(r.plan);
+    return status;
+}
+
 fanin_status fanin_plan_parse(const char *text, size_t nbytes, const char *name, fanin_plan **plan, fanin_error *error)
 {
     fanin_error own;
@@ -589,15 +608,36 @@ fanin_status fanin_plan_parse(const char *text, size_t nbytes, const char *name,
     fanin_clear(error);
     *plan = NULL;
     FANIN_TRY(fanin_json_parse(text, nbytes, name, &limits, &document, error));
-    fanin_plan_reader r = {.document = &document, .error = error};
-    r.plan = fanin_allocate_zeroed(1, sizeof *r.plan);
-    fanin_status status = r.plan != NULL ? read_plan(&r) : fanin_fail_memory(error, sizeof *r.plan);
+    fanin_status status = read_document(&document, plan, error);
     fanin_json_release(&document);
-    fanin_free(r.drawing);
-    fanin_free(r.streams);
-    if (status == FANIN_OK)
-        *plan = r.plan;
-    else
-        fanin_plan_free(r.plan);
+    return status;
+}
+
+fanin_status fanin_description_read(const char *path, fanin_model **model, fanin_plan **plan, fanin_error *error)
+{
+    fanin_error own;
+    fanin_json_document document;
+    char *text;
+    size_t nbytes;
+    const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
+    error = error != NULL ? error : &own;
+    fanin_clear(error);
+    *model = NULL;
+    *plan = NULL;
+    FANIN_TRY(fanin_read_file(path, MAX_FILE_NBYTES, &text, &nbytes, error));
+    bool is_plan = false;
+    if (fanin_json_parse(text, nbytes, name, &limits, &document, error) == FANIN_OK) {
+        const fanin_json *root = &document.root;
+        const fanin_json *format = root->kind == FANIN_JSON_OBJECT ? fanin_json_get(root, "format") : NULL;
+        is_plan = format != NULL && format->kind == FANIN_JSON_STRING && strcmp(format->string, "fanin-plan") == 0;
+        if (is_plan) {
+            fanin_free(text);
+            text = NULL;
+            (void)read_document(&document, plan, error);
+        }
+        fanin_json_release(&document);
+    }
+    fanin_status status = is_plan ? error->status : fanin_model_parse(text, nbytes, name, model, error);
+    fanin_free(text);
     return status;
 }
