@@ -292,7 +292,7 @@ static void print_op(const fanin_plan *plan, const fanin_plan_op *op, const fani
         snprintf(position, sizeof position, ", the first at %" PRIu64 "%s%s", op->at,
                  op->barriers > 0 ? " or later (a trunc_normal before may take more rounds)" : "",
                  op->stream > 0 ? " of a stream with a seed of its own" : "");
-    if (op->dead) {
+    if (op->dead && op->kind == FANIN_OP_FILL) {
         print_field("before that", INDENT, "%s is drawn and overwritten: draws %s%s",
                     fanin_fill_kind_name(op->fill.kind), draws, position);
         return;

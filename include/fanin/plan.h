@@ -166,9 +166,9 @@ FANIN_API fanin_status fanin_description_read(const char *path, fanin_model **mo
 FANIN_API fanin_status fanin_plan_match(const fanin_plan *plan, const char *const *only, size_t nonly,
                                         const char *const *except, size_t nexcept, bool *keep, fanin_error *error);
 /*
- * The same plan with fewer names: keep[i] says of tensor i whether it stays. What belongs to no name any more is dead,
- * and positions stay what they are, so that every tensor left has the bytes it had. Of tied names the first that stays
- * takes the place of the one they were tied to.
+ * The same plan with fewer names: keep[i] says of tensor i whether it stays. What belongs to no name any more is dead
+ * (of a recorded plan it is left out), and positions stay what they are, so that every tensor left has the bytes it
+ * had. Of tied names the first that stays takes the place of the one they were tied to.
  */
 FANIN_API fanin_status fanin_plan_part(const fanin_plan *plan, const bool *keep, fanin_plan **part, fanin_error *error);
 /* SHA-256 of the compact JSON, as 64 hex digits and a NUL. */

@@ -82,7 +82,16 @@ typedef struct writing {
     const fanin_plan *plan;
     const size_t *named; /* by storage: as fanin_storage.tensor, among the names that are kept */
     const size_t *owner; /* by tensor: the name it is an alias of, itself if it is none, SIZE_MAX if it is left out */
+    const size_t *storage_id; /* by storage: its number in the text, SIZE_MAX if it is left out */
+    const size_t *literal_id; /* by literal: the same */
+    bool without_dead;        /* ops that only take their draws, which a recorded plan need not have */
 } writing;
+
+/* Where a data-dependent op ends is needed even if it is dead. */
+static bool is_left_out(const writing *w, const fanin_plan_op *op)
+{
+    return w->without_dead && op->dead && !op->data_dependent;
+}
 
 static bool is_whole(const writing *w, const fanin_plan_op *op)
 {
@@ -150,14 +159,14 @@ static void add_op(const writing *w, const fanin_plan_op *op)
         fanin_text_add(text, op->unknown);
         return;
     }
-    fanin_text_format(text, "{\"op\":\"%s\",\"s\":%zu", word_of(op), op->storage);
+    fanin_text_format(text, "{\"op\":\"%s\",\"s\":%zu", word_of(op), w->storage_id[op->storage]);
     if (!is_whole(w, op))
         add_view(text, op->offset, &op->view);
     fanin_text_format(text, ",\"n\":%" PRId64, fanin_tensor_nelem(&op->view));
     if (op->kind == FANIN_OP_LITERAL) {
-        fanin_text_format(text, ",\"literal\":%zu", op->literal);
+        fanin_text_format(text, ",\"literal\":%zu", w->literal_id[op->literal]);
     } else if (op->source != NULL) {
-        fanin_text_format(text, ",\"src\":{\"s\":%zu", op->source->storage);
+        fanin_text_format(text, ",\"src\":{\"s\":%zu", w->storage_id[op->source->storage]);
         add_view(text, op->source->offset, &op->source->view);
         fanin_text_add(text, "}");
     } else {
@@ -211,7 +220,7 @@ static void add_tensor(const writing *w, size_t index)
     }
     fanin_tensor view = fanin_tensor_nd(NULL, tensor->dtype, tensor->ndim, tensor->shape);
     memcpy(view.strides, tensor->strides, sizeof view.strides);
-    fanin_text_format(text, ",\"s\":%zu", tensor->storage);
+    fanin_text_format(text, ",\"s\":%zu", w->storage_id[tensor->storage]);
     if (tensor->offset > 0)
         fanin_text_format(text, ",\"off\":%" PRId64, tensor->offset);
     add_sizes(text, "shape", tensor->shape, tensor->ndim);
@@ -226,19 +235,23 @@ static void add_tensor(const writing *w, size_t index)
         add_string(text, "refused", tensor->refused);
 }
 
-static void add_literals(fanin_text *text, const fanin_plan *plan)
+static void add_literals(const writing *w)
 {
-    fanin_text_add(text, ",\"literals\":[");
-    for (size_t i = 0; i < plan->nliterals && !text->failed; i++) {
-        const fanin_plan_literal *literal = &plan->literals[i];
+    fanin_text *text = w->text;
+    const char *before = ",\"literals\":[";
+    for (size_t i = 0; i < w->plan->nliterals && !text->failed; i++) {
+        const fanin_plan_literal *literal = &w->plan->literals[i];
         char hex[65];
+        if (w->literal_id[i] == SIZE_MAX)
+            continue;
         fanin_hex32(literal->sha256, hex);
-        fanin_text_format(text, "%s{\"id\":%zu,\"nbytes\":%" PRIu64 ",\"sha256\":\"%s\",\"data\":\"", i == 0 ? "" : ",",
-                          i, literal->nbytes, hex);
+        fanin_text_format(text, "%s{\"id\":%zu,\"nbytes\":%" PRIu64 ",\"sha256\":\"%s\",\"data\":\"", before,
+                          w->literal_id[i], literal->nbytes, hex);
         fanin_base64_add(text, literal->data, literal->nbytes);
         fanin_text_add(text, "\"}");
+        before = ",";
     }
-    fanin_text_add(text, "]");
+    fanin_text_add(text, before[1] == '\0' ? "]" : "");
 }
 
 static void add_check(const writing *w)
@@ -263,8 +276,10 @@ static void add_plan(const writing *w)
     add_head(w);
     fanin_text_add(text, ",\"storages\":[");
     for (size_t i = 0; i < plan->nstorages; i++)
-        fanin_text_format(text, "%s{\"id\":%zu,\"dtype\":\"%s\",\"n\":%" PRId64 "}", i == 0 ? "" : ",", i,
-                          fanin_dtype_name(plan->storages[i].dtype), plan->storages[i].nelem);
+        if (w->storage_id[i] != SIZE_MAX)
+            fanin_text_format(text, "%s{\"id\":%zu,\"dtype\":\"%s\",\"n\":%" PRId64 "}",
+                              w->storage_id[i] == 0 ? "" : ",", w->storage_id[i],
+                              fanin_dtype_name(plan->storages[i].dtype), plan->storages[i].nelem);
     fanin_text_add(text, "],\"tensors\":[");
     for (size_t i = 0, n = 0; i < plan->ntensors && !text->failed; i++) {
         if (w->owner[i] == SIZE_MAX)
@@ -274,12 +289,12 @@ static void add_plan(const writing *w)
         fanin_text_add(text, "}");
     }
     fanin_text_add(text, "]");
-    if (plan->nliterals > 0)
-        add_literals(text, plan);
+    add_literals(w);
     fanin_text_add(text, ",\"ops\":[");
-    for (size_t i = 0; i < plan->nops && !text->failed; i++) {
-        if (i > 0)
-            fanin_text_add(text, ",");
+    for (size_t i = 0, n = 0; i < plan->nops && !text->failed; i++) {
+        if (is_left_out(w, &plan->ops[i]))
+            continue;
+        fanin_text_add(text, n++ == 0 ? "" : ",");
         add_op(w, &plan->ops[i]);
     }
     fanin_text_format(text, "],\"words\":%" PRIu64, plan->ndraws);
@@ -315,20 +330,61 @@ static void find_owners(const fanin_plan *plan, const bool *keep, size_t *owner,
     }
 }
 
+/* Of storages and literals those that a name or an op of the text has, numbered in their order. */
+static void number(const writing *w, size_t *storage_id, size_t *literal_id)
+{
+    const fanin_plan *plan = w->plan;
+    for (size_t s = 0; s < plan->nstorages; s++)
+        storage_id[s] = w->without_dead ? SIZE_MAX : 0;
+    for (size_t i = 0; i < plan->nliterals; i++)
+        literal_id[i] = w->without_dead ? SIZE_MAX : 0;
+    for (size_t i = 0; i < plan->ntensors; i++)
+        if (w->owner[i] != SIZE_MAX)
+            storage_id[plan->tensors[i].storage] = 0;
+    for (size_t i = 0; i < plan->nops; i++) {
+        const fanin_plan_op *op = &plan->ops[i];
+        if (is_left_out(w, op))
+            continue;
+        storage_id[op->storage] = 0;
+        if (op->source != NULL)
+            storage_id[op->source->storage] = 0;
+        if (op->kind == FANIN_OP_LITERAL)
+            literal_id[op->literal] = 0;
+    }
+    for (size_t s = 0, n = 0; s < plan->nstorages; s++)
+        if (storage_id[s] == 0)
+            storage_id[s] = n++;
+    for (size_t i = 0, n = 0; i < plan->nliterals; i++)
+        if (literal_id[i] == 0)
+            literal_id[i] = n++;
+}
+
 /* keep: by tensor; NULL for all. */
-static fanin_status write_plan(const fanin_plan *plan, const bool *keep, fanin_text *text, fanin_error *error)
+static fanin_status write_plan(const fanin_plan *plan, const bool *keep, bool without_dead, fanin_text *text,
+                               fanin_error *error)
 {
     size_t *owner = fanin_allocate(plan->ntensors, sizeof *owner);
     size_t *named = fanin_allocate(plan->nstorages, sizeof *named);
-    bool failed = owner == NULL || named == NULL;
+    size_t *storage_id = fanin_allocate(plan->nstorages, sizeof *storage_id);
+    size_t *literal_id = fanin_allocate(plan->nliterals, sizeof *literal_id);
+    bool failed = owner == NULL || named == NULL || storage_id == NULL || literal_id == NULL;
     if (!failed) {
-        const writing w = {.text = text, .plan = plan, .named = named, .owner = owner};
+        const writing w = {.text = text,
+                           .plan = plan,
+                           .named = named,
+                           .owner = owner,
+                           .storage_id = storage_id,
+                           .literal_id = literal_id,
+                           .without_dead = without_dead};
         find_owners(plan, keep, owner, named);
+        number(&w, storage_id, literal_id);
         add_plan(&w);
         failed = text->failed;
     }
     fanin_free(owner);
     fanin_free(named);
+    fanin_free(storage_id);
+    fanin_free(literal_id);
     return failed ? fanin_fail_memory(error, text->nbytes + plan->ntensors * sizeof *owner) : FANIN_OK;
 }
 
@@ -336,7 +392,7 @@ fanin_status fanin_plan_to_json(const fanin_plan *plan, char **text, fanin_error
 {
     fanin_text json = {0};
     fanin_clear(error);
-    fanin_status status = write_plan(plan, NULL, &json, error);
+    fanin_status status = write_plan(plan, NULL, false, &json, error);
     *text = status == FANIN_OK ? fanin_duplicate(json.data, json.nbytes) : NULL;
     fanin_text_release(&json);
     return *text != NULL ? FANIN_OK : fanin_fail_memory(error, json.nbytes);
@@ -348,7 +404,7 @@ fanin_status fanin_plan_sha256(const fanin_plan *plan, char hex[65], fanin_error
     fanin_sha256 hash;
     uint8_t digest[32];
     fanin_clear(error);
-    fanin_status status = write_plan(plan, NULL, &json, error);
+    fanin_status status = write_plan(plan, NULL, false, &json, error);
     if (status == FANIN_OK) {
         fanin_sha256_begin(&hash);
         fanin_sha256_update(&hash, json.data, json.nbytes);
@@ -359,14 +415,37 @@ fanin_status fanin_plan_sha256(const fanin_plan *plan, char hex[65], fanin_error
     return status;
 }
 
-fanin_status fanin_plan_part(const fanin_plan *plan, const bool *keep, fanin_plan **part, fanin_error *error)
+static fanin_status copy_part(const fanin_plan *plan, const bool *keep, bool without_dead, fanin_plan **part,
+                              fanin_error *error)
 {
     fanin_text json = {0};
-    fanin_clear(error);
-    *part = NULL;
-    fanin_status status = write_plan(plan, keep, &json, error);
+    fanin_status status = write_plan(plan, keep, without_dead, &json, error);
     if (status == FANIN_OK)
         status = fanin_plan_parse(json.data, json.nbytes, "part of a plan", part, error);
     fanin_text_release(&json);
+    return status;
+}
+
+/* Ops of a later version are kept as they are, with the numbers of storages that they name. */
+static bool has_unknown_op(const fanin_plan *plan)
+{
+    for (size_t i = 0; i < plan->nops; i++)
+        if (plan->ops[i].kind == FANIN_OP_UNKNOWN)
+            return true;
+    return false;
+}
+
+fanin_status fanin_plan_part(const fanin_plan *plan, const bool *keep, fanin_plan **part, fanin_error *error)
+{
+    fanin_plan *named;
+    fanin_clear(error);
+    *part = NULL;
+    FANIN_TRY(copy_part(plan, keep, false, &named, error));
+    if (!named->is_recorded || has_unknown_op(named)) {
+        *part = named;
+        return FANIN_OK;
+    }
+    fanin_status status = copy_part(named, NULL, true, part, error);
+    fanin_plan_free(named);
     return status;
 }

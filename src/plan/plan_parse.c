@@ -291,8 +291,6 @@ static fanin_status read_explanation(fanin_plan_reader *r, const fanin_json *jso
 {
     static const char *const keys[] = {"init", "part", "where", "fan_in", "fan_out", "gain", "std", "bound", NULL};
     const fanin_json *explain = fanin_json_get(json, "explain");
-    op->gain = op->std = op->bound = NAN;
-    op->fan_in = op->fan_out = -1;
     if (explain == NULL && r->plan->is_recorded)
         return FANIN_OK;
     FANIN_TRY(fanin_plan_need(r, json, "explain", FANIN_JSON_OBJECT, &explain));
@@ -456,7 +454,8 @@ static fanin_status read_content(fanin_plan_reader *r, const fanin_json *json, f
 
 static fanin_status read_op(fanin_plan_reader *r, const fanin_json *json)
 {
-    fanin_plan_op op = {.cached_at = FANIN_NO_POSITION};
+    fanin_plan_op op = {
+        .cached_at = FANIN_NO_POSITION, .fan_in = -1, .fan_out = -1, .gain = NAN, .std = NAN, .bound = NAN};
     const char *word;
     FANIN_TRY(fanin_json_expect(r->document, json, FANIN_JSON_OBJECT, "an op", r->error));
     FANIN_TRY(fanin_plan_need_text(r, json, "op", &word));

@@ -47,7 +47,7 @@ same() {
     fi
     if [ "$update" -eq 1 ]; then
         if [ -s "$3" ]; then
-            sed -E -e 's/, [0-9.:]+( s)?, [0-9.]+ [kMGT]?B\/s$/, */' -e 's/"seconds": [0-9.e-]+/"seconds": */' \
+            sed -E -e 's/, [0-9.:]+( s)?, [0-9.]+ [kMGT]?B\/s$/, */' -e 's/"seconds": [0-9.e-]+/"seconds": */' -e 's/different; [0-9.:]+( s)?$/different; */' \
                 -e 's/\.partial-[0-9a-f]+/.partial-*/' -e 's/this machine has .*/this machine has */' "$3" >"$2"
         else
             rm -f "$2"
