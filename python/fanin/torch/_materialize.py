@@ -6,9 +6,7 @@ goes through the reference executor.
 """
 from __future__ import annotations
 
-import ctypes
 import json
-import mmap
 import sys
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -17,31 +15,11 @@ import torch
 from .._tensor import View
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ..plan import Plan, PlanTensor
+from ._memory import Memory, nbytes_for
 from ._plan_ops import TORCH_DTYPES
 from ._replay import Executor
 from ._shards import Box, Shard, boxes_of, chunk_of
-
-_libc = ctypes.CDLL(None)
-_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_MADV_HUGEPAGE = 14
-# From here on fresh memory is asked for in huge pages: one page fault for 2 MiB in place of 512.
-_HUGE_NBYTES = 4 << 20
-
-
-def empty(sizes: Sequence[int], dtype: torch.dtype, strides: Optional[Sequence[int]] = None) -> torch.Tensor:
-    """torch.empty, in huge pages where it is large; whoever fills it touches it first."""
-    if strides is None:
-        tensor = torch.empty(tuple(sizes), dtype=dtype)
-    else:
-        tensor = torch.empty_strided(tuple(sizes), tuple(strides), dtype=dtype)
-    nbytes = tensor.untyped_storage().nbytes()
-    if nbytes >= _HUGE_NBYTES and sys.platform == "linux":
-        begin = tensor.untyped_storage().data_ptr()
-        first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
-        # Advice: where the system has no huge pages, nothing happens.
-        _libc.madvise(first, begin + nbytes - first, _MADV_HUGEPAGE)
-    return tensor
-
+from ._tape import is_dense
 
 class _Piece(NamedTuple):
     """A part of a plan's tensor and the memory it goes to."""
@@ -180,13 +158,13 @@ def _local_shape(boxes: Sequence[Box], ndim: int) -> Tuple[int, ...]:
     return tuple(max((box.local[d] + box.sizes[d] for box in boxes), default=0) for d in range(ndim))
 
 
-def _target(tensor: torch.Tensor, sizes: Tuple[int, ...]) -> Tuple[torch.Tensor, torch.Tensor]:
+def _target(tensor: torch.Tensor, sizes: Tuple[int, ...], source: Memory) -> Tuple[torch.Tensor, torch.Tensor]:
     """The tensor that the model keeps, and its memory on this rank: the same ones where there is memory already."""
     local: torch.Tensor = tensor._local_tensor if _is_dtensor(tensor) else tensor  # type: ignore[attr-defined]
     if tuple(local.shape) == sizes and not local.is_meta:
         return tensor, local.detach()
-    keeps_layout = tuple(local.shape) == sizes and not local.is_contiguous()
-    memory = empty(sizes, local.dtype, local.stride() if keeps_layout else None)
+    keeps_layout = tuple(local.shape) == sizes and is_dense(sizes, local.stride())
+    memory = source.empty(sizes, local.dtype, local.stride() if keeps_layout else None)
     fresh: torch.Tensor = memory
     if _is_dtensor(tensor):
         from torch.distributed.tensor import DTensor
@@ -215,6 +193,7 @@ def materialize(plan: Plan, model: torch.nn.Module, seed: int, shard: Optional[S
     by_tensor: Dict[int, torch.Tensor] = {}
     by_name: Dict[str, torch.Tensor] = {}
     alive, pieces = [], []
+    source = Memory(nbytes_for([tensor.nbytes for tensor in plan.tensors if tensor.tied_to is None]))
     for slot in slots:
         tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
         alive.append(tensor)  # its id names it
@@ -224,13 +203,14 @@ def materialize(plan: Plan, model: torch.nn.Module, seed: int, shard: Optional[S
             kept = by_name[planned.tied_to or planned.name]
         if kept is None:
             boxes = _parts_of(tensor, planned, shard, planned.is_buffer)
-            kept, memory = _target(tensor, _local_shape(boxes, len(planned.shape)))
+            kept, memory = _target(tensor, _local_shape(boxes, len(planned.shape)), source)
             for box in boxes:
                 part = tuple(slice(begin, begin + size) for begin, size in zip(box.local, box.sizes))
                 pieces.append(_Piece(slot.name, box, memory[part] if memory.dim() else memory))
         by_tensor[id(tensor)] = kept
         by_name.setdefault(planned.tied_to or planned.name, kept)
         slot.tensors[slot.key] = kept
+    source.close()
     run(plan, seed, pieces)
     _mark_initialized(model)
     return model
@@ -253,6 +233,9 @@ def state_dict(plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Opt
     refused = makers_of(plan).refused
     if names is None:
         names = [t.name for t in plan.tensors if t.is_persistent and t.name not in refused]
+    names = list(names)
+    owners = {plan.tensors[plan._find(name)].tied_to or name for name in names}
+    source = Memory(nbytes_for([plan.tensors[plan._find(owner)].nbytes for owner in owners]))
     made: Dict[str, torch.Tensor] = {}
     found: Dict[str, torch.Tensor] = {}
     pieces = []
@@ -264,8 +247,9 @@ def state_dict(plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Opt
         if owner not in made:
             whole = Box((0,) * len(planned.shape), (0,) * len(planned.shape), planned.shape)
             box = whole if shard is None or planned.is_buffer else chunk_of(planned.shape, shard)
-            made[owner] = empty(box.sizes, TORCH_DTYPES[planned.dtype])
+            made[owner] = source.empty(box.sizes, TORCH_DTYPES[planned.dtype])
             pieces.append(_Piece(name, box, made[owner]))
         found[name] = made[owner]
+    source.close()
     run(plan, seed, pieces)
     return found
