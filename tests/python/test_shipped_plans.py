@@ -6,6 +6,8 @@ torch nor NumPy; exits 77 where the library was built with sanitizers."""
 import hashlib
 import json
 import math
+import os
+import subprocess
 import sys
 
 import python_package
@@ -78,6 +80,26 @@ def test_a_block_of_the_largest_tensor():
         size = NBYTES[tensor.dtype]
         expected = b"".join(bytes(whole[size * (row * columns + columns - 10):size * (row + 1) * columns]) for row in (2, 3))
         assert bytes(part) == expected, path
+
+
+def test_the_command():
+    command = os.path.join(os.environ.get("FANIN_BUILD_DIR", "build/release"), "bin", "fanin")
+    if not os.access(command, os.X_OK):
+        print("there is no %s" % command)
+        return
+
+    def fanin_command(*arguments):
+        done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+        return done.stdout
+
+    for path in PLANS:
+        if path.name.startswith(("resnet50", "t5", "vit")):
+            assert " 0 different" in fanin_command("verify", str(path)), path
+        if path.name.startswith("resnet50"):
+            fanin_command("init", str(path), "--seed", "7", "--force", "-o", "shipped.safetensors")
+            assert " 0 different" in fanin_command("verify", "shipped.safetensors")
+            os.unlink("shipped.safetensors")
 
 
 def strides_of(shape):
