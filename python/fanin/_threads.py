@@ -56,7 +56,7 @@ def get_num_threads() -> int:
 def set_num_threads(nthreads: int) -> None:
     """How many threads one call may use, 1 to 1024; 0 is all processors. The bytes do not depend on it.
 
-    Calls on fewer than two million elements use one thread in any case.
+    Calls on few elements (below a quarter of a million) use one thread in any case.
     """
     global _nthreads
     count = operator.index(nthreads)
