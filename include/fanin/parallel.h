@@ -35,6 +35,13 @@ FANIN_API void fanin_pool_free(fanin_pool *pool);
 /* Valid as long as the pool. */
 FANIN_API fanin_parallel fanin_pool_parallel(fanin_pool *pool);
 
+/*
+ * Touches memory that never was, on all threads and in huge pages where the system gives them, so that filling it does
+ * not wait for each page. What is there stays, and memory in use is left as it is. Only Linux gains by it. parallel may
+ * be NULL: the calling thread alone.
+ */
+FANIN_API void fanin_parallel_touch(const fanin_parallel *parallel, void *data, size_t nbytes);
+
 #ifdef __cplusplus
 }
 #endif

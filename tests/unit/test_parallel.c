@@ -3,7 +3,7 @@
  * Threads change no byte: fills in pieces for any count of threads, with our pool and with a caller's own loop that
  * runs backwards; pools after a fork, in use by two threads at once, and without memory.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* mmap, madvise, mincore */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,52 @@ static void test_no_memory(void **state)
     fanin_set_allocator(NULL);
 }
 
+/*
+ * Whatever the size and the place in its pages, every page but the two that are shared with neighbours is there after a
+ * touch, what was written before stays, and memory outside is not touched.
+ */
+static void test_touch(void **state)
+{
+    static const size_t sizes[] = {1, 4096, 8191, 100000, (2 << 20) + 5, 4 << 20, (9 << 20) + 12345};
+    const fanin_parallel backwards = {run_backwards, NULL, 3};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), around = 4 << 20;
+    (void)state;
+    /* MADV_POPULATE_WRITE, from Linux 5.14 on; before it, pages are left to the first writes. */
+    void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool is_supported = probe != MAP_FAILED && madvise(probe, page, 23) == 0;
+    fanin_pool *pool;
+    assert_int_equal(fanin_pool_create(2, &pool, NULL), FANIN_OK);
+    const fanin_parallel own = fanin_pool_parallel(pool), *const ways[] = {NULL, &own, &backwards};
+    for (size_t w = 0; w < 3; w++) {
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            const size_t n = sizes[s], nbytes = n + 2 * around;
+            unsigned char *memory = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            assert_ptr_not_equal(memory, MAP_FAILED);
+            unsigned char *data = memory + around + 40 * s;
+            memory[0] = 7; /* the neighbours are in use */
+            data[n - 1] = 9;
+            fanin_parallel_touch(ways[w], data, n);
+            fanin_parallel_touch(ways[w], data, n);
+            assert_int_equal(memory[0], 7);
+            assert_int_equal(data[n - 1], 9);
+            unsigned char *resident = malloc(nbytes / page + 1);
+            assert_non_null(resident);
+            assert_int_equal(mincore(memory, nbytes, resident), 0);
+            size_t first = (around + 40 * s + page - 1) / page, end = (around + 40 * s + n) / page;
+            size_t nresident = 0;
+            for (size_t i = first; i < end; i++)
+                nresident += resident[i] & 1;
+            if (is_supported)
+                assert_int_equal(nresident, end > first ? end - first : 0);
+            free(resident);
+            munmap(memory, nbytes);
+        }
+        fanin_parallel_touch(ways[w], NULL, 1 << 20);
+        fanin_parallel_touch(ways[w], (void *)(uintptr_t)page, 1 << 20); /* nobody's */
+    }
+    fanin_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_after_fork),
         cmocka_unit_test(test_two_callers),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_touch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

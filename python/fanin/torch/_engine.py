@@ -15,8 +15,8 @@ from .._lib import lib
 
 # Below this many elements torch's own kernel is done before a state is read and written back.
 MIN_NELEM = 3000
-# From this size on memory that was never touched gets huge pages, and its first touch from all threads.
-MIN_FRESH_NBYTES = 4 << 20
+# From this size on memory that was never touched is touched by all threads first.
+MIN_FRESH_NBYTES = 1 << 20
 # Another thread's draw between reading and writing a state makes the fill start again, this often at most.
 _MAX_TRIES = 100
 
@@ -113,29 +113,6 @@ def _agrees(profile, case):
     return torch.equal(ours, theirs) and torch.equal(state, generator.get_state())
 
 
-# -- Memory -----------------------------------------------------------------------------------------------------------
-
-_libc = ctypes.CDLL(None)
-_libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
-_PAGE_NBYTES = os.sysconf("SC_PAGE_SIZE")
-_MADV_HUGEPAGE = 14
-_CAN_ADVISE = os.uname().sysname == "Linux"
-if _CAN_ADVISE:
-    _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
-
-
-def _use_huge_pages(address, nbytes):
-    """Asks for huge pages where the memory was not touched yet, which its middle page tells. Only a request: whether
-    the system grants it changes no byte."""
-    begin = -(-address // _PAGE_NBYTES) * _PAGE_NBYTES
-    end = (address + nbytes) // _PAGE_NBYTES * _PAGE_NBYTES
-    middle = (begin + end) // 2 // _PAGE_NBYTES * _PAGE_NBYTES
-    resident = ctypes.c_ubyte(1)
-    if _libc.mincore(middle, _PAGE_NBYTES, ctypes.byref(resident)) == 0 and not resident.value & 1:
-        _libc.madvise(begin, end - begin, _MADV_HUGEPAGE)
-
-
 # -- Which tensors ----------------------------------------------------------------------------------------------------
 
 _keys_of = torch._C._dispatch_keys
@@ -177,6 +154,9 @@ def are_numbers(*values) -> bool:
 
 
 # -- The fill ---------------------------------------------------------------------------------------------------------
+
+_libc = ctypes.CDLL(None)
+_libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 # Scratch of the one call that holds the lock.
 _fill = _lib.Fill()
@@ -224,9 +204,6 @@ def _describe(tensor) -> bool:
         c.strides[:len(shape)] = strides
     c.dtype = _DTYPES[tensor.dtype]
     c.data = tensor.data_ptr()
-    nbytes = reach * tensor.element_size()
-    if nbytes >= MIN_FRESH_NBYTES and _CAN_ADVISE:
-        _use_huge_pages(c.data, nbytes)
     return True
 
 
@@ -255,6 +232,9 @@ def draw(tensor, kind, values, generator) -> bool:
     pool = _pool
     if pool is None or pool.asked != nthreads:
         _pool = pool = _threads.Pool(nthreads)
+    nbytes = tensor.numel() * tensor.element_size()
+    if nbytes >= MIN_FRESH_NBYTES:
+        lib.fanin_parallel_touch(pool.pointer, _tensor.data, nbytes)
     _generator.profile = profile
     state = generator.get_state()
     address, nbytes = state.data_ptr(), state.numel()
