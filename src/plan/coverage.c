@@ -14,6 +14,9 @@
 /* Runs of elements that are looked at in all, of views that are scattered: 16 bytes each while one storage is. */
 static const uint64_t MAX_RUNS = (uint64_t)1 << 24;
 
+/* The same of ops that are held against tensors and copies of their storage: less than a second's work. */
+static const uint64_t MAX_TRIALS = (uint64_t)1 << 28;
+
 /* Elements [begin, end). */
 typedef struct run {
     uint64_t begin;
@@ -30,6 +33,7 @@ typedef struct covering {
     size_t nruns;
     size_t capacity;
     uint64_t looked_at;
+    uint64_t ntrials;
 } covering;
 
 /* What needs elements of a storage: a tensor, or op `reader`. */
@@ -111,12 +115,13 @@ static fanin_status fail(const covering *c, const need *of, uint64_t element)
 }
 
 /* Whether one op alone writes all that is needed: as good as always one does. */
-static bool is_covered_by_one(const covering *c, const need *of)
+static bool is_covered_by_one(covering *c, const need *of)
 {
     bool is_run;
     run needed = extent_of(&of->view, of->offset, &is_run);
     for (size_t i = c->first[of->storage]; i < c->first[of->storage + 1] && c->ops[i] < of->before; i++) {
         const fanin_plan_op *op = &c->plan->ops[c->ops[i]];
+        c->ntrials++;
         run written = extent_of(&op->view, op->offset, &is_run);
         if (is_run && written.begin <= needed.begin && needed.end <= written.end)
             return true;
@@ -126,6 +131,9 @@ static bool is_covered_by_one(const covering *c, const need *of)
 
 static fanin_status check_need(covering *c, const need *of)
 {
+    if (c->ntrials > MAX_TRIALS)
+        return fanin_fail(c->error, FANIN_ERROR_UNSUPPORTED,
+                          "%s: too many ops and views of the same storages to hold against each other", c->name);
     if (fanin_tensor_nelem(&of->view) == 0 || is_covered_by_one(c, of))
         return FANIN_OK;
     c->nruns = 0;

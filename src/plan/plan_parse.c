@@ -212,7 +212,8 @@ static fanin_status read_tensors(fanin_plan_reader *r, const fanin_json *list)
             FANIN_TRY(fanin_plan_need_text(r, json, "alias_of", &tensor->tied_to));
         }
     }
-    FANIN_TRY(fanin_plan_index_names(plan, r->error));
+    if (fanin_plan_index_names(plan, r->error) != FANIN_OK)
+        return fanin_plan_fail_at(r, list);
     for (size_t i = 0; i < list->count; i++) {
         fanin_plan_tensor *tensor = &plan->tensors[i];
         size_t target = tensor->tied_to != NULL ? fanin_names_find(&plan->names, tensor->tied_to) : i;

@@ -20,6 +20,9 @@
  */
 static const uint64_t JUMP_NELEM = (uint64_t)2 << 20;
 
+/* Every piece is held against every op of its storage; with more of them it is made whole. */
+enum { MAX_SPLIT_OPS = 256 };
+
 /* -- Elements of a storage in pieces ---------------------------------------------------------------------------- */
 
 /* Elements [begin, end) of a storage on their way to a sink, where `begin` is byte 0. */
@@ -91,6 +94,8 @@ static bool can_split(const fanin_maker *maker, size_t storage)
     fanin_profile profile = fanin_plan_profile(maker->plan);
     const size_t *ops = maker->ops + maker->first[storage];
     size_t nops = maker->first[storage + 1] - maker->first[storage];
+    if (nops > MAX_SPLIT_OPS)
+        return false;
     for (size_t i = 0; i < nops; i++) {
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, ops[i]);
         bool splits = op->kind == FANIN_OP_LITERAL ? fanin_tensor_is_contiguous(&op->view)

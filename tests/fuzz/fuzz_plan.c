@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzz target of plan files: what is accepted keeps every promise of plan.h, and is written and read to the same bytes.
+ * Fuzz target of plan files: what is accepted keeps every promise of plan.h, is written and read to the same bytes,
+ * and, if it is small, makes the same bytes in every way.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "fanin/plan.h"
+#include "fanin/run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes);
 
@@ -62,6 +63,53 @@ static void check_op(const fanin_plan *plan, const fanin_plan_op *op, size_t *ba
     *end = op->at + op->ndraws > *end ? op->at + op->ndraws : *end;
 }
 
+enum { MOST_NBYTES = 1 << 16, MOST_TENSORS = 64, MOST_OPS = 200 };
+
+static bool is_small(const fanin_plan *plan)
+{
+    uint64_t nbytes = 0;
+    for (size_t s = 0; s < fanin_plan_storage_count(plan) && nbytes <= MOST_NBYTES; s++)
+        nbytes +=
+            fanin_plan_storage_nelem(plan, s) > MOST_NBYTES ? MOST_NBYTES + 1 : 8 * fanin_plan_storage_nelem(plan, s);
+    for (size_t t = 0; t < fanin_plan_tensor_count(plan) && nbytes <= MOST_NBYTES; t++)
+        nbytes += fanin_plan_tensor_at(plan, t)->nbytes > MOST_NBYTES ? MOST_NBYTES + 1
+                                                                      : fanin_plan_tensor_at(plan, t)->nbytes;
+    return nbytes <= MOST_NBYTES && fanin_plan_tensor_count(plan) <= MOST_TENSORS &&
+           fanin_plan_op_count(plan) <= MOST_OPS;
+}
+
+/* Each tensor alone, from the last to the first, and as a block, is what it is among all. */
+static void check_runs(const fanin_plan *plan)
+{
+    const fanin_run_options options = {.size = sizeof options, .seed = 7};
+    void *data[MOST_TENSORS] = {NULL};
+    size_t n = fanin_plan_tensor_count(plan);
+    fanin_error error;
+    for (size_t t = 0; t < n; t++)
+        if (fanin_plan_tensor_at(plan, t)->refused == NULL)
+            data[t] = calloc(fanin_plan_tensor_at(plan, t)->nbytes + 1, 1);
+    bool made = fanin_run_memory(plan, &options, data, &error) == FANIN_OK;
+    REQUIRE(made || error.message[0] != '\0');
+    for (size_t t = n; made && t-- > 0;) {
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, t);
+        const int64_t zeros[FANIN_MAX_DIMS] = {0};
+        if (data[t] == NULL || tensor->tied_to != NULL)
+            continue;
+        void *alone = calloc(tensor->nbytes + 1, 1);
+        REQUIRE(fanin_run_tensor(plan, &options, t, alone, &error) == FANIN_OK);
+        REQUIRE(memcmp(alone, data[t], tensor->nbytes) == 0);
+        if (fanin_dtype_nbits(tensor->dtype) % 8 == 0) {
+            const fanin_tensor to = fanin_tensor_nd(alone, tensor->dtype, tensor->ndim, tensor->shape);
+            memset(alone, 0, tensor->nbytes);
+            REQUIRE(fanin_run_slice(plan, &options, t, zeros, tensor->shape, &to, &error) == FANIN_OK);
+            REQUIRE(memcmp(alone, data[t], tensor->nbytes) == 0);
+        }
+        free(alone);
+    }
+    for (size_t t = 0; t < n; t++)
+        free(data[t]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
 {
     fanin_plan *plan, *again;
@@ -84,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
     REQUIRE(strcmp(first, second) == 0);
     fanin_release(first);
     fanin_release(second);
+    if (is_small(plan))
+        check_runs(plan);
     fanin_plan_free(again);
     fanin_plan_free(plan);
     return 0;
