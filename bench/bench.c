@@ -45,6 +45,13 @@ const char *bench_isa(const struct bench *bench, size_t i)
     return fanin_isa_name(i);
 }
 
+const char *bench_fast_isa(const struct bench *bench, size_t i)
+{
+    const char *name = bench_isa(bench, i);
+    bool is_asked_for = bench->isa != NULL || strcmp(bench_best_isa(bench), "scalar") == 0;
+    return name != NULL && (is_asked_for || strcmp(name, "scalar") != 0) ? name : NULL;
+}
+
 const char *bench_best_isa(const struct bench *bench)
 {
     size_t i = 0;

@@ -130,6 +130,9 @@ void bench_files(struct bench *bench);
 
 /* Variants to measure, best first: i < bench_isa_count(); NULL for one that is left out. */
 const char *bench_isa(const struct bench *bench, size_t i);
+/* The same without scalar, the specification, which would take most of a run over large tensors; unless it is asked
+ * for. */
+const char *bench_fast_isa(const struct bench *bench, size_t i);
 const char *bench_best_isa(const struct bench *bench);
 /* Not within a timed pass: asking a virtual machine what its processor has takes 8 us. */
 void bench_force_isa(const char *isa);

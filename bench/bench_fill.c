@@ -132,6 +132,7 @@ static void add_stores(struct bench *bench, const char *section, const struct be
 static void race_fill(struct bench *bench, const char *section, const struct fill_kind *kind, fanin_dtype dtype,
                       void *memory, size_t nbytes, bool is_first)
 {
+    const bool is_large = nbytes > CACHE_NBYTES;
     struct bench_contender contenders[BENCH_MAX_STORES + MAX_ISAS];
     struct bench_store_pass stores[BENCH_MAX_STORES];
     struct fill_pass passes[MAX_ISAS];
@@ -140,9 +141,10 @@ static void race_fill(struct bench *bench, const char *section, const struct fil
     size_t nstores = bench_store_contenders(contenders, stores, memory, tensor_nbytes(&tensor), NULL, BENCH_THREAD_CPU);
     size_t n = nstores;
     for (size_t i = 0; i < fanin_isa_count() && i < MAX_ISAS; i++) {
-        if (bench_isa(bench, i) == NULL)
+        const char *isa = is_large ? bench_fast_isa(bench, i) : bench_isa(bench, i);
+        if (isa == NULL)
             continue;
-        passes[n - nstores] = (struct fill_pass){bench_isa(bench, i), kind, tensor, &generator, NULL};
+        passes[n - nstores] = (struct fill_pass){isa, kind, tensor, &generator, NULL};
         contenders[n] = fill_contender(&passes[n - nstores], BENCH_THREAD_CPU);
         n++;
     }
@@ -226,8 +228,9 @@ void bench_threads(struct bench *bench)
         for (size_t j = 0; j < sizeof counts / sizeof counts[0]; j++) {
             fanin_tensor tensor = fanin_tensor_1d(memory, fills[i].dtype, counts[j]);
             for (size_t k = 0; counts[j] <= n && k < fanin_isa_count(); k++)
-                if (bench_isa(bench, k) != NULL && strcmp(bench_isa(bench, k), "scalar") != 0)
-                    race_threads(bench, "threads", &crews, &fill_kinds[fills[i].kind], &tensor, bench_isa(bench, k));
+                if (bench_fast_isa(bench, k) != NULL)
+                    race_threads(bench, "threads", &crews, &fill_kinds[fills[i].kind], &tensor,
+                                 bench_fast_isa(bench, k));
         }
     }
     bench_crews_end(&crews);
@@ -247,8 +250,8 @@ void bench_square(struct bench *bench)
             void *memory = bench_touched(nbytes);
             fanin_tensor tensor = fanin_tensor_2d(memory, dtypes[d], sizes[s], sizes[s]);
             for (size_t i = 0; i < fanin_isa_count(); i++)
-                if (bench_isa(bench, i) != NULL)
-                    race_threads(bench, "square", &crews, &orthogonal_kind, &tensor, bench_isa(bench, i));
+                if (bench_fast_isa(bench, i) != NULL)
+                    race_threads(bench, "square", &crews, &orthogonal_kind, &tensor, bench_fast_isa(bench, i));
             bench_unmap(memory, nbytes);
         }
     bench_crews_end(&crews);
