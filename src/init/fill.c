@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "init/random.h"
 
 static const fanin_fill_rule *const rules[FANIN_FILL_KIND_COUNT] = {
@@ -80,6 +81,38 @@ fanin_status fanin_fill_run(const fanin_fill *fill, const fanin_tensor *tensor, 
     if (tensor->data == NULL && fanin_tensor_nelem(tensor) > 0)
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "the tensor has no memory (its data is NULL)");
     return rule->run(fill->value, tensor, generator, error);
+}
+
+/* The scalar path in a fill that has no way past it: small matrices of orthogonal_ and views of sparse_. */
+static fanin_status run_on_scratch(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
+                                   fanin_error *error)
+{
+    fanin_tensor scratch = *tensor;
+    uint64_t span = 1; /* elements from the first of the view to the last; a few too many if it is empty */
+    for (int32_t d = 0; d < tensor->ndim; d++)
+        if (tensor->shape[d] > 0)
+            span += (uint64_t)(tensor->shape[d] - 1) * (uint64_t)tensor->strides[d];
+    const size_t nbytes = fanin_dtype_nbits(tensor->dtype) / 8;
+    scratch.data = fanin_allocate(span, nbytes);
+    if (scratch.data == NULL)
+        return fanin_fail_memory(error, span * nbytes);
+    const fanin_status status = fanin_fill_run(fill, &scratch, generator, error);
+    fanin_free(scratch.data);
+    return status;
+}
+
+fanin_status fanin_fill_pass(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
+                             const fanin_parallel *parallel, fanin_error *error)
+{
+    fanin_fill_stream stream = {.has_cached = generator->has_next_normal};
+    FANIN_TRY(fanin_fill_measure(fill, tensor, generator->profile, &stream, error));
+    const fanin_fill_rule *rule = rule_of(fill->kind);
+    if (rule->pass != NULL)
+        return rule->pass(fill->value, tensor, generator, parallel, error);
+    if (stream.scalar)
+        return run_on_scratch(fill, tensor, generator, error);
+    fanin_generator_skip(generator, stream.ndraws);
+    return FANIN_OK;
 }
 
 fanin_status fanin_fill_measure(const fanin_fill *fill, const fanin_tensor *tensor, fanin_profile profile,

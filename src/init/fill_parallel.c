@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "init/orthogonal.h"
+#include "init/rounds.h"
 #include "fanin/fill.h"
 
 enum { MAX_PIECES = 256 };
@@ -76,6 +77,9 @@ fanin_status fanin_fill_run_parallel(const fanin_fill *fill, const fanin_tensor 
     if (fill->kind == FANIN_FILL_ORTHOGONAL && parallel != NULL && parallel->nthreads > 1 && generator != NULL &&
         tensor->data != NULL && fanin_fill_check(fill, tensor, profile, error) == FANIN_OK)
         return fanin_orthogonal_run(fill->value[0], tensor, generator, parallel, error);
+    if (generator != NULL && tensor->data != NULL && fanin_fill_check(fill, tensor, profile, error) == FANIN_OK &&
+        fanin_fill_has_rounds(fill, tensor, profile))
+        return fanin_rounds_run(fill, tensor, generator, parallel, error);
     size_t npieces = parallel != NULL ? count_pieces(fanin_tensor_nelem(tensor), parallel) : 0;
     if (npieces < 2 || tensor->data == NULL || fanin_fill_check(fill, tensor, profile, error) != FANIN_OK ||
         !fanin_fill_is_splittable(fill, tensor, profile) || (generator == NULL && fill->kind != FANIN_FILL_CONSTANT))

@@ -187,6 +187,26 @@ static fanin_status run(const double *value, const fanin_tensor *tensor, fanin_g
     return FANIN_OK;
 }
 
+/* The scalar path leaves a normal behind, which has to be made; the blocks are as many draws as there are. */
+static fanin_status pass(const double *value, const fanin_tensor *tensor, fanin_generator *generator,
+                         const fanin_parallel *parallel, fanin_error *error)
+{
+    const int64_t nelem = fanin_tensor_nelem(tensor);
+    bool cached = generator->has_next_normal;
+    (void)parallel, (void)error;
+    if (fanin_normal_is_blocked(tensor)) {
+        fanin_generator_skip(generator,
+                             fanin_normal_ndraws(tensor->dtype, (uint64_t)nelem, true, generator->profile, &cached));
+        return FANIN_OK;
+    }
+    for (int64_t done = 0; done < nelem; done += FANIN_CHUNK) {
+        fanin_chunk chunk;
+        const int64_t n = nelem - done < FANIN_CHUNK ? nelem - done : FANIN_CHUNK;
+        fanin_normal_scalar(tensor->dtype, &chunk, n, value[0], value[1], generator);
+    }
+    return FANIN_OK;
+}
+
 static void measure(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_fill_stream *stream)
 {
     bool blocked = fanin_normal_is_blocked(tensor);
@@ -209,6 +229,7 @@ const fanin_fill_rule fanin_fill_normal = {
     .random = true,
     .check = check,
     .run = run,
+    .pass = pass,
     .measure = measure,
     .is_splittable = is_splittable,
 };

@@ -62,6 +62,9 @@ typedef struct fanin_fill_rule {
     fanin_status (*check)(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_error *error);
     fanin_status (*run)(const double *value, const fanin_tensor *tensor, fanin_generator *generator,
                         fanin_error *error);
+    /* moves the generator as run would, without the tensor's memory. NULL: by as many draws as measure says */
+    fanin_status (*pass)(const double *value, const fanin_tensor *tensor, fanin_generator *generator,
+                         const fanin_parallel *parallel, fanin_error *error);
     void (*measure)(const double *value, const fanin_tensor *tensor, fanin_profile profile, fanin_fill_stream *stream);
     bool (*is_splittable)(const double *value, const fanin_tensor *tensor, fanin_profile profile);
 } fanin_fill_rule;
@@ -73,6 +76,13 @@ extern const fanin_fill_rule fanin_fill_eye;
 extern const fanin_fill_rule fanin_fill_dirac;
 extern const fanin_fill_rule fanin_fill_orthogonal;
 extern const fanin_fill_rule fanin_fill_sparse;
+
+/*
+ * Moves the generator behind a fill as running it would; tensor->data is not looked at. Takes memory of its own where
+ * what is drawn depends on what was drawn: at most a bit an element, but for small tensors.
+ */
+fanin_status fanin_fill_pass(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
+                             const fanin_parallel *parallel, fanin_error *error);
 
 /* Sets every element to the bits of `value` in the dtype. */
 void fanin_constant_write(const fanin_tensor *tensor, double value);

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "init/random.h"
+#include "init/rounds.h"
 #include "kernel/convert.h"
 #include "kernel/element.h"
 #include "kernel/erfinv.inc.h"
@@ -216,140 +217,7 @@ static void run_inverse(const double *v, const fanin_tensor *tensor, fanin_gener
     }
 }
 
-/* ---- from torch 2.12, p > 0.3: normals, drawn again for the whole tensor until none is outside ---- */
-
-/* Typed loops without early exit, so that compilers make vectors of them. */
-#define DEFINE_ANY_OUTSIDE(name, type, value)                                                                          \
-    static bool name(const type *p, size_t n, double low, double high)                                                 \
-    {                                                                                                                  \
-        unsigned any = 0;                                                                                              \
-        for (size_t i = 0; i < n; i++)                                                                                 \
-            any |= (unsigned)(value(p[i]) < low) | (unsigned)(value(p[i]) > high);                                     \
-        return any != 0;                                                                                               \
-    }
-#define IDENTITY(x) (x)
-DEFINE_ANY_OUTSIDE(any_outside_f64, double, IDENTITY)
-DEFINE_ANY_OUTSIDE(any_outside_bf16, uint16_t, fanin_f32_from_bf16)
-DEFINE_ANY_OUTSIDE(any_outside_f16, uint16_t, fanin_f32_from_f16)
-
-static bool any_outside_f32(const float *p, size_t n, float low, float high)
-{
-    unsigned any = 0;
-    for (size_t i = 0; i < n; i++)
-        any |= (unsigned)(p[i] < low) | (unsigned)(p[i] > high);
-    return any != 0;
-}
-
-static bool any_outside(fanin_dtype dtype, const void *p, size_t n, double low, double high)
-{
-    switch (dtype) {
-    case FANIN_F64:
-        return any_outside_f64(p, n, low, high);
-    case FANIN_F32:
-        return any_outside_f32(p, n, (float)low, (float)high);
-    case FANIN_BF16:
-        return any_outside_bf16(p, n, low, high);
-    default:
-        return any_outside_f16(p, n, low, high);
-    }
-}
-
-/* The next piece of a fresh tensor of n elements of which `done` are made: multiples of 16, the last one >= 16. */
-static int64_t next_piece(int64_t n, int64_t done)
-{
-    int64_t left = n - done;
-    if (left <= FANIN_CHUNK)
-        return left;
-    return left - FANIN_CHUNK < FANIN_NORMAL_BLOCK ? FANIN_CHUNK - FANIN_NORMAL_BLOCK : FANIN_CHUNK;
-}
-
-/*
- * A round draws a fresh tensor and keeps of it what replaces a value outside: here from element `first` on. That tensor
- * is dense in the order of memory, whatever the strides of the one being filled: it takes the blocks of normal_ if its
- * order is row-major.
- */
-static bool redraw_normals(const double *v, double low, double high, const fanin_walk *walk, int64_t first,
-                           fanin_dtype dtype, fanin_generator *generator)
-{
-    const bool blocked = walk->is_row_major && walk->nelem >= FANIN_NORMAL_BLOCK;
-    bool outside = false;
-    for (int64_t done = first, n; done < walk->nelem; done += n) {
-        fanin_chunk fresh, current;
-        n = next_piece(walk->nelem, done);
-        if (blocked)
-            fanin_normal_blocks(dtype, &fresh, n, v[MEAN], v[STD], generator);
-        else
-            fanin_normal_scalar(dtype, &fresh, n, v[MEAN], v[STD], generator);
-        fanin_walk_gather(walk, done, n, &current);
-        if (!any_outside(dtype, &current, (size_t)n, low, high))
-            continue;
-        for (size_t i = 0; i < (size_t)n; i++) {
-            double value = fanin_chunk_get(dtype, &current, i);
-            if (value < low || value > high) {
-                value = fanin_chunk_get(dtype, &fresh, i);
-                fanin_chunk_set(dtype, &current, i, value);
-                outside = outside || value < low || value > high;
-            }
-        }
-        fanin_walk_scatter(walk, done, n, &current);
-    }
-    return outside;
-}
-
-static bool is_outside(const fanin_walk *walk, fanin_dtype dtype, double low, double high)
-{
-    if (walk->is_flat)
-        return any_outside(dtype, walk->data, (size_t)walk->nelem, low, high);
-    for (int64_t done = 0; done < walk->nelem; done += FANIN_CHUNK) {
-        fanin_chunk chunk;
-        int64_t n = walk->nelem - done < FANIN_CHUNK ? walk->nelem - done : FANIN_CHUNK;
-        fanin_walk_gather(walk, done, n, &chunk);
-        if (any_outside(dtype, &chunk, (size_t)n, low, high))
-            return true;
-    }
-    return false;
-}
-
-/*
- * |z| of a normal is at most sqrt(-2 ln 2^-24) = 5.768 from 24-bit uniforms and sqrt(-2 ln 2^-53) = 8.572 from 53-bit
- * ones. If even those, with room for roundings, lie inside [a, b], there is exactly one round.
- */
-static bool is_one_round(const double *v, const fanin_tensor *tensor, bool blocked)
-{
-    double limit = blocked && tensor->dtype != FANIN_F64 ? 5.78 : 8.58;
-    double reach = limit * v[STD] + 1e-6 * fabs(v[MEAN]);
-    return v[MEAN] - reach >= v[A] && v[MEAN] + reach <= v[B];
-}
-
-/* A bound as key; that of zero is the one farther out. */
-static int16_t key_of(fanin_dtype dtype, double bound, bool is_low)
-{
-    const float value = (float)bound;
-    const uint16_t bits = dtype == FANIN_BF16 ? fanin_bf16_from_f32(value) : fanin_f16_from_f32(value);
-    if ((bits & 0x7fff) == 0)
-        return is_low ? -1 : 0;
-    return (int16_t)(bits >> 15 ? bits ^ 0x7fff : bits);
-}
-
-static struct fanin_bounds bounds_of(fanin_dtype dtype, double low, double high)
-{
-    return (struct fanin_bounds){
-        .f64_low = low,
-        .f64_high = high,
-        .f32_low = (float)low,
-        .f32_high = (float)high,
-        .key_low = key_of(dtype, low, true),
-        .key_high = key_of(dtype, high, false),
-        .infinity = dtype == FANIN_BF16 ? 0x7f80 : 0x7c00,
-    };
-}
-
-static const struct fanin_truncation *truncation_of(const struct fanin_kernel *kernel, fanin_dtype dtype)
-{
-    return dtype == FANIN_F64   ? &kernel->truncation_f64
-           : dtype == FANIN_F32 ? &kernel->truncation_f32
-                                : &kernel->truncation_16bit;
-}
+/* ---- from torch 2.12: rounds for the whole tensor, one bit an element for what is still to be decided ---- */
 
 /* The first bit from `from` on that is set; `end` if there is none before it. */
 static size_t next_pending(const uint64_t *pending, size_t from, size_t end)
@@ -365,126 +233,111 @@ static size_t next_pending(const uint64_t *pending, size_t from, size_t end)
     return end;
 }
 
-/* The blocks of a contiguous tensor and a bit for each that has an element outside. */
-struct blocks {
-    fanin_dtype dtype;
-    size_t nbytes; /* of a block */
-    size_t nwords; /* it takes from the stream */
-    size_t n;
-    char *data;
-    uint64_t *pending;
-    const struct fanin_truncation *truncation;
-    struct fanin_bounds bounds;
-};
-
-static bool first_round(const double *v, const struct blocks *blocks, fanin_generator *generator)
+static void decide(uint64_t *pending, size_t i)
 {
-    enum { PIECE = 512 }; /* blocks: looked at while they are in cache; a multiple of 64 */
-    bool any = false;
-    for (size_t done = 0; done < blocks->n; done += PIECE) {
-        const size_t n = blocks->n - done < PIECE ? blocks->n - done : PIECE;
-        char *piece = blocks->data + done * blocks->nbytes;
-        fanin_normal_blocks(blocks->dtype, piece, (int64_t)n * FANIN_NORMAL_BLOCK, v[MEAN], v[STD], generator);
-        any |= blocks->truncation->mark(blocks->pending + done / 64, piece, n, &blocks->bounds);
-    }
-    return any;
+    pending[i / 64] &= ~((uint64_t)1 << (i % 64));
 }
 
-/* A later round makes only the blocks that still need a value, a batch at a time. */
-static bool next_round(const double *v, const struct blocks *blocks, fanin_generator *generator)
+static fanin_status allocate_pending(size_t nelem, uint64_t **pending, fanin_error *error)
 {
-    enum { BATCH = 32 };
-    _Alignas(64) uint32_t words[BATCH * 2 * FANIN_NORMAL_BLOCK];
-    _Alignas(64) double fresh[BATCH * FANIN_NORMAL_BLOCK];
-    uint64_t *pending = blocks->pending;
-    bool any = false;
-    fanin_stream stream;
-    fanin_stream_begin(&stream, generator);
-    for (size_t done = 0; done < blocks->n;) {
-        const size_t first = next_pending(pending, done, blocks->n);
-        const uint32_t *raw;
-        fanin_stream_skip(&stream, (uint64_t)(first - done) * blocks->nwords);
-        if (first == blocks->n)
-            break;
-        done = first +
-               fanin_stream_take(&stream, (blocks->n - first) * blocks->nwords, blocks->nwords, &raw) / blocks->nwords;
-        for (size_t next = first; next < done;) {
-            size_t at[BATCH], n = 0;
-            for (; n < BATCH && next < done; next = next_pending(pending, next + 1, done)) {
-                memcpy(words + n * blocks->nwords, raw + (next - first) * blocks->nwords,
-                       blocks->nwords * sizeof *words);
-                __builtin_prefetch(blocks->data + next * blocks->nbytes, 1);
-                pending[next / 64] &= ~((uint64_t)1 << (next % 64));
-                at[n++] = next;
-            }
-            fanin_normal_make(blocks->dtype, stream.kernel, fresh, words, n, v[MEAN], v[STD], false);
-            n = blocks->truncation->replace(blocks->data, fresh, at, n, &blocks->bounds);
-            any |= n > 0;
-            while (n-- > 0)
-                pending[at[n] / 64] |= (uint64_t)1 << (at[n] % 64);
-        }
-    }
-    fanin_stream_end(&stream);
-    return any;
+    const size_t nwords = (nelem + 63) / 64;
+    *pending = fanin_allocate(nwords, sizeof **pending);
+    if (*pending == NULL)
+        return fanin_fail_memory(error, nwords * sizeof **pending);
+    memset(*pending, 0xff, nwords * sizeof **pending);
+    return FANIN_OK;
+}
+
+/* ---- p > 0.3: normals, drawn again until none is outside ---- */
+
+/* The next piece of a fresh tensor of n elements of which `done` are made: multiples of 16, the last one >= 16. */
+static int64_t next_piece(int64_t n, int64_t done)
+{
+    int64_t left = n - done;
+    if (left <= FANIN_CHUNK)
+        return left;
+    return left - FANIN_CHUNK < FANIN_NORMAL_BLOCK ? FANIN_CHUNK - FANIN_NORMAL_BLOCK : FANIN_CHUNK;
 }
 
 /*
- * Where n is no multiple of 16 a fresh tensor makes its last 16 elements by themselves: there they and the block they
- * overlap are left to the general way.
+ * |z| of a normal is at most sqrt(-2 ln 2^-24) = 5.768 from 24-bit uniforms and sqrt(-2 ln 2^-53) = 8.572 from 53-bit
+ * ones. If even those, with room for roundings, lie inside [a, b], there is exactly one round.
  */
-static fanin_status run_blocks(const double *v, double low, double high, const fanin_walk *walk, fanin_dtype dtype,
-                               fanin_generator *generator, fanin_error *error)
+static bool is_one_round(const double *v, const fanin_tensor *tensor, bool blocked)
 {
-    const size_t n = (size_t)walk->nelem, rest = n % FANIN_NORMAL_BLOCK;
-    struct blocks blocks = {
-        .dtype = dtype,
-        .nbytes = FANIN_NORMAL_BLOCK * walk->nbytes,
-        .nwords = dtype == FANIN_F64 ? 2 * FANIN_NORMAL_BLOCK : FANIN_NORMAL_BLOCK,
-        .n = n / FANIN_NORMAL_BLOCK - (rest > 0),
-        .data = walk->data,
-        .truncation = truncation_of(fanin_kernel_for(generator->profile), dtype),
-        .bounds = bounds_of(dtype, low, high),
-    };
-    const size_t nmarks = (blocks.n + 63) / 64;
-    blocks.pending = fanin_allocate(nmarks, sizeof *blocks.pending);
-    if (blocks.pending == NULL)
-        return fanin_fail_memory(error, nmarks * sizeof *blocks.pending);
-    bool any = first_round(v, &blocks, generator), end_outside = false;
-    if (rest > 0) {
-        const size_t length = FANIN_NORMAL_BLOCK + rest;
-        char *end = blocks.data + blocks.n * blocks.nbytes;
-        fanin_normal_blocks(dtype, end, (int64_t)length, v[MEAN], v[STD], generator);
-        end_outside = any_outside(dtype, end, length, low, high);
+    double limit = blocked && tensor->dtype != FANIN_F64 ? 5.78 : 8.58;
+    double reach = limit * v[STD] + 1e-6 * fabs(v[MEAN]);
+    return v[MEAN] - reach >= v[A] && v[MEAN] + reach <= v[B];
+}
+
+bool fanin_fill_has_rounds(const fanin_fill *fill, const fanin_tensor *tensor, fanin_profile profile)
+{
+    return fill->kind == FANIN_FILL_TRUNC_NORMAL && is_rejection(profile) && takes_normals(fill->value) &&
+           fanin_normal_is_blocked(tensor) && !is_one_round(fill->value, tensor, true) &&
+           !fanin_normal_is_legacy(tensor->dtype, profile);
+}
+
+/*
+ * A round draws a fresh tensor and keeps of it what replaces a value outside. The tensors after the first are dense in
+ * the order of memory, whatever the strides of the one being filled: they take the blocks of normal_ if that order is
+ * row-major.
+ */
+static fanin_status reject_normals(const double *v, const fanin_tensor *tensor, const fanin_walk *walk,
+                                   fanin_generator *generator, fanin_error *error)
+{
+    const fanin_dtype dtype = tensor->dtype;
+    const double low = fanin_round_to(dtype, v[A]), high = fanin_round_to(dtype, v[B]);
+    uint64_t *pending;
+    FANIN_TRY(allocate_pending((size_t)walk->nelem, &pending, error));
+    bool any = walk->nelem > 0, blocked = fanin_normal_is_blocked(tensor);
+    while (any) {
+        any = false;
+        for (int64_t done = 0, n; done < walk->nelem; done += n) {
+            fanin_chunk fresh, current;
+            n = next_piece(walk->nelem, done);
+            if (blocked)
+                fanin_normal_blocks(dtype, &fresh, n, v[MEAN], v[STD], generator);
+            else
+                fanin_normal_scalar(dtype, &fresh, n, v[MEAN], v[STD], generator);
+            const size_t end = (size_t)(done + n);
+            size_t at = next_pending(pending, (size_t)done, end);
+            if (at == end)
+                continue;
+            if (walk->data != NULL)
+                fanin_walk_gather(walk, done, n, &current);
+            for (; at < end; at = next_pending(pending, at + 1, end)) {
+                const size_t i = at - (size_t)done;
+                const double value = fanin_chunk_get(dtype, &fresh, i);
+                fanin_chunk_set(dtype, &current, i, value);
+                if (value < low || value > high)
+                    any = true;
+                else
+                    decide(pending, at);
+            }
+            if (walk->data != NULL)
+                fanin_walk_scatter(walk, done, n, &current);
+        }
+        blocked = walk->is_row_major && walk->nelem >= FANIN_NORMAL_BLOCK;
     }
-    while (any || end_outside) {
-        any = next_round(v, &blocks, generator);
-        end_outside =
-            rest > 0 && redraw_normals(v, low, high, walk, (int64_t)blocks.n * FANIN_NORMAL_BLOCK, dtype, generator);
-    }
-    fanin_free(blocks.pending);
+    fanin_free(pending);
     return FANIN_OK;
 }
 
 static fanin_status run_normals(const double *v, const fanin_tensor *tensor, fanin_generator *generator,
-                                fanin_error *error)
+                                const fanin_parallel *parallel, fanin_error *error)
 {
-    const double normal[4] = {v[MEAN], v[STD]};
-    const double low = fanin_round_to(tensor->dtype, v[A]), high = fanin_round_to(tensor->dtype, v[B]);
-    const bool blocked = fanin_normal_is_blocked(tensor);
+    const fanin_fill fill = {FANIN_FILL_TRUNC_NORMAL, {v[MEAN], v[STD], v[A], v[B]}};
     fanin_walk walk;
-    if (is_one_round(v, tensor, blocked))
-        return fanin_fill_normal.run(normal, tensor, generator, error);
+    if (fanin_fill_has_rounds(&fill, tensor, generator->profile))
+        return fanin_rounds_run(&fill, tensor, generator, parallel, error);
+    if (is_one_round(v, tensor, fanin_normal_is_blocked(tensor)))
+        return tensor->data != NULL ? fanin_fill_normal.run(v, tensor, generator, error)
+                                    : fanin_fill_normal.pass(v, tensor, generator, parallel, error);
     fanin_walk_begin(tensor, &walk);
-    if (blocked && !fanin_normal_is_legacy(tensor->dtype, generator->profile))
-        return run_blocks(v, low, high, &walk, tensor->dtype, generator, error);
-    FANIN_TRY(fanin_fill_normal.run(normal, tensor, generator, error));
-    bool outside = is_outside(&walk, tensor->dtype, low, high);
-    while (outside)
-        outside = redraw_normals(v, low, high, &walk, 0, tensor->dtype, generator);
-    return FANIN_OK;
+    return reject_normals(v, tensor, &walk, generator, error);
 }
 
-/* ---- from torch 2.12, p <= 0.3: uniform candidates under the density, one bit an element for what is pending ---- */
+/* ---- p <= 0.3: uniform candidates under the density ---- */
 
 /* Each step is an operation of its own, rounded to the dtype. */
 static bool is_rejected(fanin_dtype t, double candidate, double u, double mean, double std, double peak)
@@ -508,11 +361,9 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
     const double mean = fanin_round_to(t, v[MEAN]), std = t == FANIN_F64 ? v[STD] : (double)(float)v[STD];
     fanin_walk walk;
     fanin_walk_begin(tensor, &walk);
-    const size_t nelem = (size_t)walk.nelem, nwords = (nelem + 63) / 64;
-    uint64_t *pending = fanin_allocate(nwords, sizeof *pending);
-    if (pending == NULL)
-        return fanin_fail_memory(error, nwords * sizeof *pending);
-    memset(pending, 0xff, nwords * sizeof *pending);
+    const size_t nelem = (size_t)walk.nelem;
+    uint64_t *pending;
+    FANIN_TRY(allocate_pending(nelem, &pending, error));
     bool any = nelem > 0;
     while (any) {
         /* candidates for all elements, then the uniforms that decide for all of them: two places of one stream */
@@ -531,7 +382,8 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
             const size_t n = nelem - next < FANIN_CHUNK ? nelem - next : FANIN_CHUNK, end = next + n;
             fanin_uniform_flat(t, &candidates, (int64_t)n, v[A], v[B], generator);
             fanin_uniform_flat(t, &uniforms, (int64_t)n, 0, 1, &decider);
-            fanin_walk_gather(&walk, (int64_t)next, (int64_t)n, &current);
+            if (walk.data != NULL)
+                fanin_walk_gather(&walk, (int64_t)next, (int64_t)n, &current);
             for (size_t at = next_pending(pending, next, end); at < end; at = next_pending(pending, at + 1, end)) {
                 const size_t i = at - next;
                 double candidate = fanin_chunk_get(t, &candidates, i);
@@ -539,9 +391,10 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
                 if (is_rejected(t, candidate, fanin_chunk_get(t, &uniforms, i), mean, std, peak))
                     any = true;
                 else
-                    pending[at / 64] &= ~((uint64_t)1 << (at % 64));
+                    decide(pending, at);
             }
-            fanin_walk_scatter(&walk, (int64_t)next, (int64_t)n, &current);
+            if (walk.data != NULL)
+                fanin_walk_scatter(&walk, (int64_t)next, (int64_t)n, &current);
         }
         *generator = decider;
     }
@@ -549,13 +402,31 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
     return FANIN_OK;
 }
 
+/* tensor->data NULL: for the generator alone */
+static fanin_status reject(const double *v, const fanin_tensor *tensor, fanin_generator *generator,
+                           const fanin_parallel *parallel, fanin_error *error)
+{
+    return takes_normals(v) ? run_normals(v, tensor, generator, parallel, error)
+                            : run_uniforms(v, tensor, generator, error);
+}
+
 static fanin_status run(const double *v, const fanin_tensor *tensor, fanin_generator *generator, fanin_error *error)
 {
-    if (!is_rejection(generator->profile)) {
-        run_inverse(v, tensor, generator);
-        return FANIN_OK;
-    }
-    return takes_normals(v) ? run_normals(v, tensor, generator, error) : run_uniforms(v, tensor, generator, error);
+    if (is_rejection(generator->profile))
+        return reject(v, tensor, generator, NULL, error);
+    run_inverse(v, tensor, generator);
+    return FANIN_OK;
+}
+
+static fanin_status pass(const double *v, const fanin_tensor *tensor, fanin_generator *generator,
+                         const fanin_parallel *parallel, fanin_error *error)
+{
+    fanin_tensor bare = *tensor;
+    bare.data = NULL;
+    if (is_rejection(generator->profile))
+        return reject(v, &bare, generator, parallel, error);
+    fanin_generator_skip(generator, fanin_uniform_ndraws(tensor->dtype, (uint64_t)fanin_tensor_nelem(tensor)));
+    return FANIN_OK;
 }
 
 static void measure(const double *v, const fanin_tensor *tensor, fanin_profile profile, fanin_fill_stream *stream)
@@ -585,6 +456,7 @@ const fanin_fill_rule fanin_fill_trunc_normal = {
     .random = true,
     .check = check,
     .run = run,
+    .pass = pass,
     .measure = measure,
     .is_splittable = is_splittable,
 };

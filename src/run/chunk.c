@@ -84,6 +84,13 @@ static fanin_status fail_within_tensor(const char *name, fanin_status status, fa
     return status;
 }
 
+/* Draws that depend on data, but of each block on its own alone. */
+static bool has_rounds(const fanin_maker *maker, const fanin_plan_op *op)
+{
+    return op->data_dependent && op->kind == FANIN_OP_FILL &&
+           fanin_fill_has_rounds(&op->fill, &op->view, fanin_plan_profile(maker->plan));
+}
+
 /*
  * Pieces are possible if every op writes one run of elements, is a constant, a literal, or a fill that can be split,
  * and no two that draw meet. Constants and literals may lie over anything (a padding row) and are laid over each piece
@@ -99,8 +106,9 @@ static bool can_split(const fanin_maker *maker, size_t storage)
     for (size_t i = 0; i < nops; i++) {
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, ops[i]);
         bool splits = op->kind == FANIN_OP_LITERAL ? fanin_tensor_is_contiguous(&op->view)
-                                                   : op->kind == FANIN_OP_FILL && !op->data_dependent &&
-                                                         fanin_fill_is_splittable(&op->fill, &op->view, profile);
+                      : op->data_dependent
+                          ? has_rounds(maker, op)
+                          : op->kind == FANIN_OP_FILL && fanin_fill_is_splittable(&op->fill, &op->view, profile);
         if (!splits)
             return false;
         for (size_t j = 0; j < i && draws(op); j++) {
@@ -147,11 +155,26 @@ static fanin_status measure_part(const making *m, const fanin_plan_op *op, uint6
     return FANIN_OK;
 }
 
+/* An op with rounds that was drawn from end to end tells where the next one begins; else the stream stays before it. */
+static void leave_rounds(making *m)
+{
+    const fanin_plan_op *op = m->drawn;
+    if (m->part.at == op->at && m->next == op_end(op)) {
+        fanin_rounds_end(m->maker->rounds, m->maker->rounds->n, m->generator);
+        fanin_maker_passed(m->maker, op);
+    }
+    m->drawn = NULL;
+}
+
 /* Leaves the op that is being drawn: the stream is where its next element would begin. */
 static fanin_status leave(making *m)
 {
     if (m->drawn == NULL)
         return FANIN_OK;
+    if (has_rounds(m->maker, m->drawn)) {
+        leave_rounds(m);
+        return FANIN_OK;
+    }
     uint64_t done = m->next - op_begin(m->drawn), end = m->drawn->at + m->drawn->ndraws, ndraws;
     if (m->next < op_end(m->drawn)) {
         FANIN_TRY(measure_part(m, m->drawn, done, &ndraws));
@@ -163,6 +186,21 @@ static fanin_status leave(making *m)
     return FANIN_OK;
 }
 
+static fanin_status enter_rounds(making *m, const fanin_plan_op *op, uint64_t element)
+{
+    fanin_maker *maker = m->maker;
+    if (maker->rounds == NULL)
+        maker->rounds = fanin_allocate(1, sizeof *maker->rounds);
+    if (maker->rounds == NULL)
+        return fanin_fail_memory(m->error, sizeof *maker->rounds);
+    FANIN_TRY(fanin_maker_seek(maker, op, &m->generator, m->error));
+    fanin_rounds_begin(maker->rounds, &op->fill, &op->view, m->generator);
+    m->drawn = op;
+    m->next = element;
+    m->part.at = op->at + (element - op_begin(op)); /* only whether it is the first one counts */
+    return FANIN_OK;
+}
+
 /* Puts the generator where `element` of an op is drawn, which begins a block of 16 of it. */
 static fanin_status enter(making *m, const fanin_plan_op *op, uint64_t element)
 {
@@ -170,6 +208,8 @@ static fanin_status enter(making *m, const fanin_plan_op *op, uint64_t element)
         return FANIN_OK;
     uint64_t skipped;
     FANIN_TRY(leave(m));
+    if (has_rounds(m->maker, op))
+        return enter_rounds(m, op, element);
     FANIN_TRY(measure_part(m, op, element - op_begin(op), &skipped));
     m->part = *op;
     m->part.at += skipped;
@@ -208,6 +248,8 @@ static fanin_status make_piece(making *m, const fanin_plan_op *drawn, uint64_t b
                    (const uint8_t *)fanin_plan_literal_at(m->maker->plan, op->literal)->data +
                        (size_t)(from - op_begin(op)) * m->nbytes,
                    (size_t)(to - from) * m->nbytes);
+        else if (has_rounds(m->maker, op))
+            fanin_rounds_make(m->maker->rounds, from - op_begin(op), to - from, at);
         else
             FANIN_TRY(fanin_fill_run(&op->fill, &view, draws(op) ? m->generator : NULL, m->error));
     }
@@ -414,7 +456,9 @@ fanin_status fanin_maker_make(fanin_maker *maker, size_t tensor, fanin_sink *sin
     fanin_tensor view = view_of(named, NULL);
     fanin_status status;
     origin of;
-    if (fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of)) {
+    /* what is made in memory that is there for all of it is shared out fill by fill */
+    const bool is_shared_out = sink->lend != NULL && fanin_maker_threads(maker) != NULL;
+    if (!is_shared_out && fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of)) {
         status = make_from(maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, named->name,
                            sink, id, error);
         if (status != FANIN_OK && status != FANIN_ERROR_CANCELLED && status != FANIN_ERROR_IO)

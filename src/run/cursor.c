@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "fanin/fill.h"
+#include "init/random.h"
 
 static bool is_dependent(const fanin_cursor *cursor, const fanin_plan_op *op)
 {
@@ -43,10 +43,18 @@ fanin_status fanin_cursor_begin(fanin_cursor *cursor, const fanin_plan *plan, si
     return FANIN_OK;
 }
 
+void fanin_cursor_begin_shared(fanin_cursor *cursor, const fanin_cursor *of)
+{
+    *cursor = *of;
+    cursor->is_shared = true;
+}
+
 void fanin_cursor_end(fanin_cursor *cursor)
 {
-    fanin_free(cursor->dependent);
-    fanin_free(cursor->snapshots);
+    if (!cursor->is_shared) {
+        fanin_free(cursor->dependent);
+        fanin_free(cursor->snapshots);
+    }
     cursor->dependent = NULL;
     cursor->snapshots = NULL;
 }
@@ -138,32 +146,21 @@ static fanin_status place(fanin_cursor *cursor, const fanin_plan_op *op, fanin_e
     return status;
 }
 
-/* Runs the next data-dependent op for its draws alone. */
-static fanin_status run_dependent(fanin_cursor *cursor, fanin_error *error)
+fanin_status fanin_cursor_pass_barriers(fanin_cursor *cursor, size_t n, const fanin_parallel *parallel,
+                                        fanin_error *error)
 {
-    const fanin_plan_op *op = fanin_plan_op_at(cursor->plan, cursor->dependent[cursor->nsnapshots]);
-    fanin_tensor view = op->view;
-    uint64_t span = 1; /* elements from the first of the view to the last; a few too many if it is empty */
-    for (int32_t d = 0; d < view.ndim; d++)
-        if (view.shape[d] > 0)
-            span += (uint64_t)(view.shape[d] - 1) * (uint64_t)view.strides[d];
-    size_t element = fanin_dtype_nbits(view.dtype) / 8; /* only the wide types are drawn */
-    view.data = fanin_allocate(span, element);
-    if (view.data == NULL)
-        return fanin_fail_memory(error, span * element);
-    fanin_status status = place(cursor, op, error);
-    if (status == FANIN_OK)
-        status = fanin_fill_run(&op->fill, &view, &cursor->generator, error);
-    if (status == FANIN_OK)
+    while (cursor->nsnapshots < n) {
+        const fanin_plan_op *op = fanin_plan_op_at(cursor->plan, cursor->dependent[cursor->nsnapshots]);
+        FANIN_TRY(place(cursor, op, error));
+        FANIN_TRY(fanin_fill_pass(&op->fill, &op->view, &cursor->generator, parallel, error));
         fanin_cursor_passed(cursor, op);
-    fanin_free(view.data);
-    return status;
+    }
+    return FANIN_OK;
 }
 
 fanin_status fanin_cursor_seek(fanin_cursor *cursor, const fanin_plan_op *op, fanin_error *error)
 {
-    while (cursor->nsnapshots < op->barriers)
-        FANIN_TRY(run_dependent(cursor, error));
+    FANIN_TRY(fanin_cursor_pass_barriers(cursor, op->barriers, NULL, error));
     return place(cursor, op, error);
 }
 
@@ -173,7 +170,7 @@ void fanin_cursor_passed(fanin_cursor *cursor, const fanin_plan_op *op)
     if (op->data_dependent) {
         cursor->barriers = op->barriers + 1;
         cursor->cached_at = FANIN_NO_POSITION;
-        if (cursor->nsnapshots == op->barriers)
+        if (cursor->nsnapshots == op->barriers && !cursor->is_shared)
             cursor->snapshots[cursor->nsnapshots++] = cursor->generator;
     } else if (op->ndraws > 0 && looks_at_cache(op, cursor->generator.profile)) {
         /* a fill of normals alone ends with its last pair, which took four draws */

@@ -28,6 +28,17 @@ static void list_ops(fanin_maker *maker)
     }
 }
 
+/* What every maker has for itself. */
+static fanin_status allocate_own(fanin_maker *maker, fanin_error *error)
+{
+    maker->others = fanin_allocate_zeroed(fanin_plan_stream_count(maker->plan), sizeof *maker->others);
+    maker->whole = fanin_allocate_zeroed(maker->nstorages, sizeof *maker->whole);
+    maker->piece = fanin_allocate(FANIN_CHUNK_WIDE_NBYTES, 1);
+    return maker->others != NULL && maker->whole != NULL && maker->piece != NULL
+               ? FANIN_OK
+               : fanin_fail_memory(error, FANIN_CHUNK_WIDE_NBYTES);
+}
+
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
                                fanin_error *error)
 {
@@ -40,18 +51,37 @@ fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const
     maker->options = options;
     maker->nstorages = fanin_plan_storage_count(plan);
     FANIN_TRY(fanin_cursor_begin(&maker->cursor, plan, 0, options->seed, error));
-    maker->others = fanin_allocate_zeroed(fanin_plan_stream_count(plan), sizeof *maker->others);
     maker->first = fanin_allocate_zeroed(maker->nstorages + 2, sizeof *maker->first);
     maker->ops = fanin_allocate(fanin_plan_op_count(plan), sizeof *maker->ops);
-    maker->whole = fanin_allocate_zeroed(maker->nstorages, sizeof *maker->whole);
-    maker->piece = fanin_allocate(FANIN_CHUNK_WIDE_NBYTES, 1);
-    if (maker->others == NULL || maker->first == NULL || maker->ops == NULL || maker->whole == NULL ||
-        maker->piece == NULL) {
+    fanin_status status = allocate_own(maker, error);
+    if (status == FANIN_OK && (maker->first == NULL || maker->ops == NULL))
+        status = fanin_fail_memory(error, fanin_plan_op_count(plan) * sizeof *maker->ops);
+    if (status == FANIN_OK)
+        list_ops(maker);
+    else
         fanin_maker_end(maker);
-        return fanin_fail_memory(error, FANIN_CHUNK_WIDE_NBYTES);
-    }
-    list_ops(maker);
-    return FANIN_OK;
+    return status;
+}
+
+fanin_status fanin_maker_begin_shared(fanin_maker *maker, fanin_shared_progress *shared, size_t task,
+                                      fanin_error *error)
+{
+    const fanin_maker *whole = shared->whole;
+    *maker = (fanin_maker){.plan = whole->plan,
+                           .options = whole->options,
+                           .first = whole->first,
+                           .ops = whole->ops,
+                           .nstorages = whole->nstorages,
+                           .shared = shared,
+                           .task = task};
+    fanin_cursor_begin_shared(&maker->cursor, &whole->cursor);
+    fanin_status status = allocate_own(maker, error);
+    for (size_t s = 1; status == FANIN_OK && s < fanin_plan_stream_count(whole->plan); s++)
+        if (whole->others[s - 1].plan != NULL)
+            fanin_cursor_begin_shared(&maker->others[s - 1], &whole->others[s - 1]);
+    if (status != FANIN_OK)
+        fanin_maker_end(maker);
+    return status;
 }
 
 void fanin_maker_end(fanin_maker *maker)
@@ -60,31 +90,51 @@ void fanin_maker_end(fanin_maker *maker)
     for (size_t s = 1; maker->others != NULL && s < fanin_plan_stream_count(maker->plan); s++)
         fanin_cursor_end(&maker->others[s - 1]);
     fanin_free(maker->others);
-    fanin_free(maker->first);
-    fanin_free(maker->ops);
+    if (maker->shared == NULL) {
+        fanin_free(maker->first);
+        fanin_free(maker->ops);
+    }
     fanin_free(maker->whole);
     fanin_free(maker->piece);
+    fanin_free(maker->rounds);
     memset(maker, 0, sizeof *maker);
 }
 
-static fanin_cursor *cursor_of(fanin_maker *maker, const fanin_plan_op *op)
+static fanin_cursor *cursor_of(fanin_maker *maker, size_t stream)
 {
-    return op->stream == 0 ? &maker->cursor : &maker->others[op->stream - 1];
+    return stream == 0 ? &maker->cursor : &maker->others[stream - 1];
+}
+
+static fanin_status begin_stream(fanin_maker *maker, size_t stream, fanin_error *error)
+{
+    fanin_cursor *cursor = cursor_of(maker, stream);
+    return cursor->plan != NULL ? FANIN_OK
+                                : fanin_cursor_begin(cursor, maker->plan, stream, maker->options->seed, error);
 }
 
 fanin_status fanin_maker_seek(fanin_maker *maker, const fanin_plan_op *op, fanin_generator **generator,
                               fanin_error *error)
 {
-    fanin_cursor *cursor = cursor_of(maker, op);
-    if (cursor->plan == NULL)
-        FANIN_TRY(fanin_cursor_begin(cursor, maker->plan, op->stream, maker->options->seed, error));
-    *generator = &cursor->generator;
-    return fanin_cursor_seek(cursor, op, error);
+    FANIN_TRY(begin_stream(maker, op->stream, error));
+    *generator = &cursor_of(maker, op->stream)->generator;
+    return fanin_cursor_seek(cursor_of(maker, op->stream), op, error);
+}
+
+const fanin_parallel *fanin_maker_threads(const fanin_maker *maker)
+{
+    const fanin_parallel *parallel = maker->options->parallel;
+    return maker->shared == NULL && parallel != NULL && parallel->nthreads > 1 ? parallel : NULL;
+}
+
+fanin_status fanin_maker_pass_barriers(fanin_maker *maker, size_t stream, size_t n, fanin_error *error)
+{
+    FANIN_TRY(begin_stream(maker, stream, error));
+    return fanin_cursor_pass_barriers(cursor_of(maker, stream), n, fanin_maker_threads(maker), error);
 }
 
 void fanin_maker_passed(fanin_maker *maker, const fanin_plan_op *op)
 {
-    fanin_cursor_passed(cursor_of(maker, op), op);
+    fanin_cursor_passed(cursor_of(maker, op->stream), op);
 }
 
 static fanin_status count(fanin_maker *maker, uint64_t nbytes, fanin_error *error)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "fanin/run.h"
+#include "init/rounds.h"
 #include "run/cursor.h"
 
 /*
@@ -42,16 +43,25 @@ typedef struct fanin_maker {
     size_t nstorages;
     uint8_t **whole; /* by storage: its memory while it is made whole; NULL */
     uint8_t *piece;
+    fanin_rounds *rounds; /* of a trunc_normal that is made in pieces; NULL until there is one */
     uint64_t done_nbytes;
     uint64_t total_nbytes;         /* to be set by the caller, for progress */
-    fanin_shared_progress *shared; /* NULL: works alone */
+    fanin_shared_progress *shared; /* NULL: works alone; else `first` and `ops` are those of shared->whole */
     size_t task;                   /* which of those that share it */
 } fanin_maker;
 
 /* Refuses options that are no options. On failure nothing is to be ended. */
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
                                fanin_error *error);
+/* One of those that work side by side for shared->whole, with its snapshots: those they need must be there. */
+fanin_status fanin_maker_begin_shared(fanin_maker *maker, fanin_shared_progress *shared, size_t task,
+                                      fanin_error *error);
 void fanin_maker_end(fanin_maker *maker);
+
+/* The threads that a fill may use inside; NULL where others work beside. */
+const fanin_parallel *fanin_maker_threads(const fanin_maker *maker);
+/* Makes the snapshots behind the first n data-dependent ops of a stream. */
+fanin_status fanin_maker_pass_barriers(fanin_maker *maker, size_t stream, size_t n, fanin_error *error);
 
 /* The generator that an op draws from, put where it begins; and the word that it has drawn all it draws. */
 fanin_status fanin_maker_seek(fanin_maker *maker, const fanin_plan_op *op, fanin_generator **generator,

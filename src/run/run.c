@@ -31,6 +31,7 @@ static fanin_status make_all(fanin_maker *maker, void *const *data,
                              fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error),
                              void *user, fanin_error *error)
 {
+    const bool in_place = data != NULL;
     size_t ntensors = fanin_plan_tensor_count(maker->plan), n = 0;
     size_t *tensors = fanin_allocate(ntensors, sizeof *tensors);
     if (tensors == NULL)
@@ -42,7 +43,8 @@ static fanin_status make_all(fanin_maker *maker, void *const *data,
             maker->total_nbytes += tensor->nbytes;
         }
     }
-    const fanin_together together = {.maker = maker, .tensors = tensors, .ntensors = n, .make = make, .user = user};
+    const fanin_together together = {
+        .maker = maker, .tensors = tensors, .ntensors = n, .make = make, .user = user, .in_place = in_place};
     fanin_status status = fanin_make_together(&together, error);
     fanin_free(tensors);
     return status;

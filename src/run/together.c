@@ -13,73 +13,162 @@ static const uint64_t MIN_TASK_NELEM = (uint64_t)2 << 20;
 
 typedef struct sharing {
     const fanin_together *together;
-    const size_t *first; /* task i makes tensors[first[i]] to tensors[first[i + 1] - 1] */
+    bool *made;    /* tensors that are there already */
+    size_t *first; /* task i makes tensors[first[i]] to tensors[first[i + 1] - 1] */
     fanin_shared_progress progress;
 } sharing;
 
-static fanin_status make_range(const fanin_together *together, fanin_maker *maker, size_t begin, size_t end,
-                               fanin_error *error)
+/* made: NULL, or what is to be left out */
+static fanin_status make_range(const fanin_together *together, const bool *made, fanin_maker *maker, size_t begin,
+                               size_t end, fanin_error *error)
 {
     for (size_t i = begin; i < end; i++)
-        FANIN_TRY(together->make(together->user, maker, together->tensors[i], error));
+        if (made == NULL || !made[i])
+            FANIN_TRY(together->make(together->user, maker, together->tensors[i], error));
     return FANIN_OK;
 }
 
 static void run_task(void *context, size_t i)
 {
     sharing *s = context;
-    const fanin_maker *whole = s->together->maker;
     fanin_maker maker;
     fanin_error error;
     if (fanin_shared_progress_is_stopped(&s->progress, i))
         return;
-    fanin_status status = fanin_maker_begin(&maker, whole->plan, whole->options, &error);
+    fanin_status status = fanin_maker_begin_shared(&maker, &s->progress, i, &error);
     if (status == FANIN_OK) {
-        maker.shared = &s->progress;
-        maker.task = i;
-        status = make_range(s->together, &maker, s->first[i], s->first[i + 1], &error);
+        status = make_range(s->together, s->made, &maker, s->first[i], s->first[i + 1], &error);
         fanin_maker_end(&maker);
     }
     if (status != FANIN_OK)
         fanin_shared_progress_fail(&s->progress, i, status, &error);
 }
 
-/* Counts the tasks, and lists where they begin if `first` is not NULL. */
-static size_t cut(const fanin_together *together, size_t *first)
+/* Lists where the tasks begin, and returns how many there are. */
+static size_t cut(const sharing *s)
 {
+    const fanin_together *together = s->together;
     size_t n = 0;
     uint64_t nelem = MIN_TASK_NELEM;
     for (size_t i = 0; i < together->ntensors; i++) {
+        if (s->made[i])
+            continue;
         if (nelem >= MIN_TASK_NELEM) {
-            if (first != NULL)
-                first[n] = i;
-            n++;
+            s->first[n++] = i;
             nelem = 0;
         }
         nelem += fanin_plan_tensor_at(together->maker->plan, together->tensors[i])->nelem;
     }
-    if (first != NULL)
-        first[n] = together->ntensors;
+    s->first[n] = together->ntensors;
     return n;
+}
+
+/* Marks the storages of these tensors, and those that theirs are copied from. */
+static void mark_storages(const fanin_together *together, bool *marked)
+{
+    const fanin_maker *maker = together->maker;
+    for (size_t i = 0; i < together->ntensors; i++)
+        marked[fanin_plan_tensor_at(maker->plan, together->tensors[i])->storage] = true;
+    /* what a copy reads was written by an op before it */
+    for (size_t i = fanin_plan_op_count(maker->plan); i-- > 0;) {
+        const fanin_plan_op *op = fanin_plan_op_at(maker->plan, i);
+        if (!op->dead && op->source != NULL && marked[op->storage])
+            marked[op->source->storage] = true;
+    }
+}
+
+/* How many data-dependent ops of each stream must have been run before all of these tensors can be made. */
+static fanin_status count_barriers(const fanin_together *together, size_t *nbarriers, fanin_error *error)
+{
+    const fanin_plan *plan = together->maker->plan;
+    bool *marked = fanin_allocate_zeroed(together->maker->nstorages, sizeof *marked);
+    if (marked == NULL)
+        return fanin_fail_memory(error, together->maker->nstorages);
+    mark_storages(together, marked);
+    for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
+        const fanin_plan_op *op = fanin_plan_op_at(plan, i);
+        if (!op->dead && marked[op->storage] && (op->ndraws > 0 || op->cached_at != FANIN_NO_POSITION) &&
+            nbarriers[op->stream] < op->barriers)
+            nbarriers[op->stream] = op->barriers;
+    }
+    fanin_free(marked);
+    return FANIN_OK;
+}
+
+/* Which of these tensors it is; ntensors if none. */
+static size_t place_of(const fanin_together *together, size_t tensor)
+{
+    size_t begin = 0, end = together->ntensors;
+    while (begin < end) {
+        const size_t middle = begin + (end - begin) / 2;
+        if (together->tensors[middle] < tensor)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin < together->ntensors && together->tensors[begin] == tensor ? begin : together->ntensors;
+}
+
+/* In the user's stream, making on the way what is made in place and depends on data. */
+static fanin_status pass_first_stream(const sharing *s, size_t n, fanin_error *error)
+{
+    const fanin_together *together = s->together;
+    fanin_maker *maker = together->maker;
+    for (size_t k = maker->cursor.nsnapshots; k < n; k = maker->cursor.nsnapshots) {
+        const fanin_plan_op *op = fanin_plan_op_at(maker->plan, maker->cursor.dependent[k]);
+        const size_t i = together->in_place && !op->dead ? place_of(together, op->tensor) : together->ntensors;
+        if (i < together->ntensors && !s->made[i]) {
+            FANIN_TRY(together->make(together->user, maker, op->tensor, error));
+            s->made[i] = true;
+        } else {
+            FANIN_TRY(fanin_maker_pass_barriers(maker, 0, k + 1, error));
+        }
+    }
+    return FANIN_OK;
+}
+
+/* After this, all positions are known. */
+static fanin_status pass_barriers(const sharing *s, fanin_error *error)
+{
+    fanin_maker *maker = s->together->maker;
+    const size_t nstreams = fanin_plan_stream_count(maker->plan);
+    size_t *nbarriers = fanin_allocate_zeroed(nstreams, sizeof *nbarriers);
+    if (nbarriers == NULL)
+        return fanin_fail_memory(error, nstreams * sizeof *nbarriers);
+    fanin_status status = count_barriers(s->together, nbarriers, error);
+    if (status == FANIN_OK)
+        status = pass_first_stream(s, nbarriers[0], error);
+    for (size_t stream = 1; stream < nstreams && status == FANIN_OK; stream++)
+        if (nbarriers[stream] > 0)
+            status = fanin_maker_pass_barriers(maker, stream, nbarriers[stream], error);
+    fanin_free(nbarriers);
+    return status;
+}
+
+static fanin_status share(sharing *s, fanin_error *error)
+{
+    const fanin_parallel *parallel = s->together->maker->options->parallel;
+    FANIN_TRY(pass_barriers(s, error));
+    const size_t ntasks = cut(s);
+    if (ntasks < 2)
+        return make_range(s->together, s->made, s->together->maker, 0, s->together->ntensors, error);
+    fanin_shared_progress_begin(&s->progress, s->together->maker);
+    parallel->run(parallel->user, ntasks, run_task, s);
+    return fanin_shared_progress_end(&s->progress, error);
 }
 
 fanin_status fanin_make_together(const fanin_together *together, fanin_error *error)
 {
-    fanin_maker *maker = together->maker;
-    const fanin_parallel *parallel = maker->options->parallel;
-    /* positions behind data-dependent ops are known only to a cursor that has run them */
-    size_t ntasks =
-        parallel != NULL && parallel->nthreads > 1 && maker->cursor.ndependent == 0 ? cut(together, NULL) : 1;
-    if (ntasks < 2)
-        return make_range(together, maker, 0, together->ntensors, error);
-    size_t *first = fanin_allocate(ntasks + 1, sizeof *first);
-    if (first == NULL)
-        return fanin_fail_memory(error, (ntasks + 1) * sizeof *first);
-    cut(together, first);
-    sharing s = {.together = together, .first = first};
-    fanin_shared_progress_begin(&s.progress, maker);
-    parallel->run(parallel->user, ntasks, run_task, &s);
-    fanin_status status = fanin_shared_progress_end(&s.progress, error);
-    fanin_free(first);
+    const fanin_parallel *parallel = together->maker->options->parallel;
+    const size_t n = together->ntensors;
+    if (parallel == NULL || parallel->nthreads < 2 || n == 0)
+        return make_range(together, NULL, together->maker, 0, n, error);
+    sharing s = {.together = together,
+                 .made = fanin_allocate_zeroed(n, sizeof *s.made),
+                 .first = fanin_allocate(n + 1, sizeof *s.first)};
+    fanin_status status =
+        s.made != NULL && s.first != NULL ? share(&s, error) : fanin_fail_memory(error, n * sizeof *s.first);
+    fanin_free(s.first);
+    fanin_free(s.made);
     return status;
 }

@@ -14,6 +14,12 @@ typedef struct fanin_together {
     size_t ntensors;
     fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error);
     void *user;
+    /*
+     * `make` gives the sink memory that is made in place, and does nothing else: then tensors whose draws depend on
+     * data are made where they are met. Else they are drawn once to know where they end, and once by whoever makes
+     * them: that costs less than hashing them one after the other.
+     */
+    bool in_place;
 } fanin_together;
 
 /* The error is that of the first tensor that failed. */

@@ -53,10 +53,11 @@ static bool uses_stream(const fanin_plan_op *op)
 static fanin_status run_fill(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
 {
     fanin_generator *generator = NULL;
+    const fanin_parallel *threads = fanin_maker_threads(m->maker);
     if (!uses_stream(op))
-        return fanin_fill_run(&op->fill, view, &m->maker->cursor.generator, m->error);
+        return fanin_fill_run_parallel(&op->fill, view, &m->maker->cursor.generator, threads, m->error);
     FANIN_TRY(fanin_maker_seek(m->maker, op, &generator, m->error));
-    FANIN_TRY(fanin_fill_run(&op->fill, view, generator, m->error));
+    FANIN_TRY(fanin_fill_run_parallel(&op->fill, view, generator, threads, m->error));
     fanin_maker_passed(m->maker, op);
     return FANIN_OK;
 }

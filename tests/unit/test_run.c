@@ -4,6 +4,7 @@
  * plan's ops makes; and a checkpoint is proved or refuted to the element.
  */
 #define _XOPEN_SOURCE 700
+#include "counting_allocator.h"
 #include "plan_fixture.h"
 #include "scratch.h"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "fanin/version.h"
+#include "run/chunk.h"
 #include "run/shards.h"
 
 static fanin_error error;
@@ -862,6 +864,34 @@ static void progress_is_told(void **state)
     fanin_plan_free(plan);
 }
 
+/* To make what comes behind a draw that depends on data, that draw is made: but not its tensor. */
+static void behind_barriers(void **state)
+{
+    (void)state;
+    enum { N = 3000000 };
+#define BEHIND "{\"name\":\"big\",\"shape\":[3000000]},{\"name\":\"z\",\"shape\":[5]}"
+    static const char *const behind[] = {
+        SPEC("f64", BEHIND, "{\"match\":\"**\",\"init\":\"trunc_normal\"}"),
+        SPEC("f64", BEHIND, "{\"match\":\"**\",\"init\":\"trunc_normal\",\"a\":1,\"b\":5}"),
+    };
+    for (size_t i = 0; i < 2; i++) {
+        fanin_plan *plan = test_plan(behind[i], 0);
+        const fanin_run_options options = test_options(3);
+        void **expected = test_allocate_tensors(plan);
+        double found[5];
+        counting_allocator counter;
+        test_run_plainly(plan, 3, expected);
+        counting_begin(&counter);
+        const fanin_status status = fanin_run_tensor(plan, &options, 1, found, &error);
+        counting_end();
+        assert_ok(status, error);
+        assert_memory_equal(found, expected[1], sizeof found);
+        assert_true(counter.peak_nbytes < FANIN_CHUNK_MAX_NBYTES + N / 8 + (1 << 20));
+        test_free_tensors(plan, expected);
+        fanin_plan_free(plan);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -880,6 +910,7 @@ int main(void)
         cmocka_unit_test(replaced),
         cmocka_unit_test(output_is_input),
         cmocka_unit_test(progress_is_told),
+        cmocka_unit_test(behind_barriers),
     };
     return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
 }

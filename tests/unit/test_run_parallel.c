@@ -26,11 +26,18 @@ static fanin_error error;
     "{\"match\":\"emb.*\",\"row\":1,\"init\":\"zeros\"},{\"match\":\"d\",\"init\":\"uniform\"},"                       \
     "{\"match\":\"lstm.*\",\"init\":\"uniform\",\"per_gate\":true},{\"match\":\"**\",\"init\":\"normal\"}"
 
+#define TRUNCATED                                                                                                      \
+    "{\"match\":\"emb.*\",\"row\":1,\"init\":\"zeros\"},{\"match\":\"o\",\"init\":\"trunc_normal\",\"a\":1,\"b\":5},"  \
+    "{\"match\":\"lstm.*\",\"init\":\"trunc_normal\",\"per_gate\":true},{\"match\":\"**\",\"init\":\"trunc_normal\"}"
+
 static const char *const specs[] = {
     SPEC("f32", TENSORS, "{\"match\":\"o\",\"init\":\"orthogonal\"}," RULES),
     SPEC("f64", TENSORS, RULES),
     SPEC("bf16", TENSORS, RULES),
     SPEC("f32", TENSORS, "{\"match\":\"{a,b,e}\",\"init\":\"trunc_normal\"}," RULES),
+    /* nothing but draws that depend on data, by each of the ways, and what is overwritten among them */
+    SPEC("f32", TENSORS, TRUNCATED),
+    SPEC("bf16", TENSORS, TRUNCATED),
     /* layers that are constructed, and made alike in pairs */
     "{\"format\":\"fanin-spec\",\"version\":1,\"construct\":true,\"tensors\":["
     "{\"name\":\"fc\",\"linear\":[1500,1500]},{\"name\":\"mha\",\"multihead_attention\":[640,4]},"
@@ -88,7 +95,7 @@ static void check_parallel(const fanin_plan *plan, const fanin_parallel *paralle
 static void every_count_is_equal(void **state)
 {
     (void)state;
-    static const unsigned counts[] = {1, 2, 3, 8};
+    static const unsigned counts[] = {1, 2, 3, 7, 64};
     for (size_t i = 0; i < NSPECS; i++) {
         fanin_plan *plan = test_plan(specs[i], 0);
         void **expected = test_allocate_tensors(plan);

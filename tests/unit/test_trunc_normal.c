@@ -15,6 +15,47 @@
 
 #include "fanin/fill.h"
 #include "init/random.h"
+#include "init/rounds.h"
+
+static fanin_profile current_profile;
+
+/* For its draws alone, and on threads, it leaves the generator as running it did. */
+static void check_pass(const fanin_fill *fill, const fanin_tensor *tensor, const fanin_generator *after)
+{
+    fanin_tensor bare = *tensor;
+    bare.data = NULL;
+    fanin_pool *pool;
+    assert_int_equal(fanin_pool_create(3, &pool, NULL), FANIN_OK);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    for (int with_threads = 0; with_threads < 2; with_threads++) {
+        fanin_generator g = fanin_generator_create(after->profile, after->seed);
+        assert_int_equal(fanin_fill_pass(fill, &bare, &g, with_threads ? &parallel : NULL, NULL), FANIN_OK);
+        assert_memory_equal(&g, after, sizeof g);
+    }
+    fanin_pool_free(pool);
+}
+
+/* Any stretch of blocks, in pieces of any length, has the bytes of the whole. */
+static void check_pieces(const fanin_fill *fill, const fanin_tensor *tensor)
+{
+    const uint64_t n = (uint64_t)fanin_tensor_nelem(tensor);
+    const size_t item = fanin_dtype_nbits(tensor->dtype) / 8;
+    const fanin_generator g = fanin_generator_create(current_profile, n);
+    if (!fanin_fill_has_rounds(fill, tensor, current_profile))
+        return;
+    fanin_rounds *rounds = malloc(sizeof *rounds);
+    char *made = malloc(n * item);
+    uint64_t length = 16, begin = n / 3 / 16 * 16;
+    fanin_rounds_begin(rounds, fill, tensor, &g);
+    for (uint64_t at = begin; at < n; at += length, length = length * 3 + 16) {
+        if (n - at < length + 16)
+            length = n - at;
+        fanin_rounds_make(rounds, at, length, made);
+        assert_memory_equal(made, (char *)tensor->data + at * item, length * item);
+    }
+    free(made);
+    free(rounds);
+}
 
 static void check(fanin_dtype dtype, fanin_profile profile, int64_t n, const double value[4])
 {
@@ -24,6 +65,7 @@ static void check(fanin_dtype dtype, fanin_profile profile, int64_t n, const dou
     const double low = fanin_round_to(dtype, value[2]), high = fanin_round_to(dtype, value[3]);
     char *made = malloc((size_t)n * item), *expected = malloc((size_t)n * item), *fresh = malloc((size_t)n * item);
     fanin_generator g = fanin_generator_create(profile, (uint64_t)n), reference = g;
+    current_profile = profile;
     fanin_tensor tensor = fanin_tensor_1d(made, dtype, n), slow = fanin_tensor_1d(expected, dtype, n);
     fanin_tensor again = fanin_tensor_1d(fresh, dtype, n);
     assert_int_equal(fanin_fill_run(&truncated, &tensor, &g, NULL), FANIN_OK);
@@ -51,6 +93,8 @@ static void check(fanin_dtype dtype, fanin_profile profile, int64_t n, const dou
     }
     assert_memory_equal(made, expected, (size_t)n * item);
     assert_memory_equal(&g, &reference, sizeof g);
+    check_pass(&truncated, &tensor, &g);
+    check_pieces(&truncated, &tensor);
     free(made);
     free(expected);
     free(fresh);
@@ -77,6 +121,58 @@ static void test_jumps(void **state)
     (void)state;
     check(FANIN_F32, FANIN_PROFILE_TORCH, 7000011, values);
     check(FANIN_BF16, FANIN_PROFILE_TORCH, 6000000, values);
+}
+
+/* Long enough for the threads, with an end that is no multiple of 16. */
+static void test_threads(void **state)
+{
+    enum { N = 13000021 };
+    static const fanin_fill fill = {FANIN_FILL_TRUNC_NORMAL, {0.1, 1, -2, 2}};
+    float *memory = malloc(2 * N * sizeof *memory);
+    fanin_tensor alone = fanin_tensor_1d(memory, FANIN_F32, N), together = fanin_tensor_1d(memory + N, FANIN_F32, N);
+    fanin_generator g = fanin_generator_torch(N), expected = g;
+    fanin_pool *pool;
+    (void)state;
+    assert_int_equal(fanin_pool_create(3, &pool, NULL), FANIN_OK);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    assert_int_equal(fanin_fill_run(&fill, &alone, &expected, NULL), FANIN_OK);
+    assert_int_equal(fanin_fill_run_parallel(&fill, &together, &g, &parallel, NULL), FANIN_OK);
+    assert_memory_equal(memory, memory + N, N * sizeof *memory);
+    assert_memory_equal(&g, &expected, sizeof g);
+    check_pass(&fill, &together, &expected);
+    fanin_pool_free(pool);
+    free(memory);
+}
+
+/* Views with gaps and in another order, whose later rounds take another path than the first. */
+static void test_views(void **state)
+{
+    static const fanin_fill fills[] = {{FANIN_FILL_TRUNC_NORMAL, {0, 1, -2, 2}},
+                                       {FANIN_FILL_TRUNC_NORMAL, {0, 1, 1, 5}},
+                                       {FANIN_FILL_TRUNC_NORMAL, {0, 0.02, -2, 2}},
+                                       {FANIN_FILL_NORMAL, {0, 1}},
+                                       {FANIN_FILL_ORTHOGONAL, {1}},
+                                       {FANIN_FILL_UNIFORM, {0, 1}}};
+    float memory[40 * 80];
+    (void)state;
+    for (size_t f = 0; f < sizeof fills / sizeof *fills; f++)
+        for (int64_t rows = 1; rows < 40; rows = rows * 2 + 1)
+            for (int cached = 0; cached < 2; cached++) {
+                fanin_tensor views[] = {
+                    fanin_tensor_2d(memory, FANIN_F32, rows, 3), fanin_tensor_2d(memory, FANIN_F32, 3, rows), {0}};
+                views[0].strides[0] = 7;
+                views[2] = fanin_tensor_transpose(&views[1]);
+                for (size_t v = 0; v < 3; v++) {
+                    fanin_generator g = fanin_generator_torch(f), passed;
+                    g.has_next_normal = cached;
+                    g.next_normal = cached ? 0.25 : 0;
+                    passed = g;
+                    assert_int_equal(fanin_fill_run(&fills[f], &views[v], &g, NULL), FANIN_OK);
+                    views[v].data = NULL;
+                    assert_int_equal(fanin_fill_pass(&fills[f], &views[v], &passed, NULL, NULL), FANIN_OK);
+                    assert_memory_equal(&g, &passed, sizeof g);
+                }
+            }
 }
 
 /* Candidates for all, then what decides for all, round by round. */
@@ -115,6 +211,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_views),
         cmocka_unit_test(test_uniform_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
