@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """python -m fanin.record: the plan of a model that a library, or your own module, constructs.
 
-    python -m fanin.record transformers:GPT2LMHeadModel --config config.json -o gpt2.plan.json
-    python -m fanin.record torchvision:resnet50 -o resnet50.plan.json
-    python -m fanin.record timm:vit_base_patch16_224 --set num_classes=10 -o vit.plan.json
-    python -m fanin.record mypackage.models:build --set 'width=512' -o mine.plan.json
+python -m fanin.record transformers:GPT2LMHeadModel --config config.json -o gpt2.plan.json
+python -m fanin.record torchvision:resnet50 -o resnet50.plan.json
+python -m fanin.record timm:vit_base_patch16_224 --set num_classes=10 -o vit.plan.json
+python -m fanin.record mypackage.models:build --set 'width=512' -o mine.plan.json
 """
 
 import argparse
@@ -51,7 +51,7 @@ def _config(transformers: typing.Any, text: str, settings: typing.Dict[str, typi
             fields = json.load(file)
         kind = fields.pop("model_type", None)
         if kind is None:
-            _fail("%s has no \"model_type\"" % path)
+            _fail('%s has no "model_type"' % path)
         fields.update(settings)
         return transformers.AutoConfig.for_model(kind, **fields)
     try:
@@ -115,19 +115,39 @@ def _build_of(options: argparse.Namespace) -> Build:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fanin.record", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="LIBRARY:NAME", help="transformers:CLASS, torchvision:NAME, timm:NAME or MODULE:CALLABLE")
-    parser.add_argument("--config", help="of a transformers model: config.json, its folder, or a model type for its defaults")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="an argument of the callable, or a field of the configuration; the value as JSON")
-    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16", "float64"),
-                        help="what the model is built in (default: float32)")
+    parser = argparse.ArgumentParser(
+        prog="python -m fanin.record", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "source", metavar="LIBRARY:NAME", help="transformers:CLASS, torchvision:NAME, timm:NAME or MODULE:CALLABLE"
+    )
+    parser.add_argument(
+        "--config", help="of a transformers model: config.json, its folder, or a model type for its defaults"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an argument of the callable, or a field of the configuration; the value as JSON",
+    )
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "bfloat16", "float16", "float64"),
+        help="what the model is built in (default: float32)",
+    )
     parser.add_argument("-o", "--output", required=True, metavar="PLAN", help="the plan file to write")
-    parser.add_argument("--no-check", action="store_true",
-                        help="do not build the model once to compare it with the plan (above 1 GB: do not record twice)")
-    parser.add_argument("--digests", action="store_true",
-                        help="store the SHA-256 of every tensor at seed 0 for models above 1 GB too; this makes them")
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="do not build the model once to compare it with the plan (above 1 GB: do not record twice)",
+    )
+    parser.add_argument(
+        "--digests",
+        action="store_true",
+        help="store the SHA-256 of every tensor at seed 0 for models above 1 GB too; this makes them",
+    )
     return parser
 
 
@@ -139,8 +159,13 @@ def main(arguments: typing.Optional[typing.Sequence[str]] = None) -> int:
 
     name = options.source.replace(":", ".", 1)
     try:
-        plan = record(build, name=name, check=not options.no_check, digests=options.digests,
-                      notes={"dtype": options.dtype} if options.dtype != "float32" else None)
+        plan = record(
+            build,
+            name=name,
+            check=not options.no_check,
+            digests=options.digests,
+            notes={"dtype": options.dtype} if options.dtype != "float32" else None,
+        )
     except Refused as e:
         _fail("%s cannot be recorded: %s" % (options.source, e))
     try:

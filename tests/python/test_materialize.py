@@ -93,7 +93,10 @@ def test_memory_that_is_there():
     versions = {name: t._version for name, t in tensors(model).items()}
     plan.materialize(model, SEED)
     equal(model)
-    memory["out.weight"], versions["out.weight"] = memory["embedding.weight"], versions["embedding.weight"]  # tied again
+    memory["out.weight"], versions["out.weight"] = (
+        memory["embedding.weight"],
+        versions["embedding.weight"],
+    )  # tied again
     assert memory == {name: t.data_ptr() for name, t in tensors(model).items()}
     assert all(t._version > versions[name] for name, t in tensors(model).items())
     again = built(1)
@@ -137,7 +140,9 @@ def test_models_that_do_not_fit():
         assert model.norm.weight.is_meta, message
 
     unchanged(fanin.ArgumentError, "no up.bias, which the plan has", lambda m: m.up.register_parameter("bias", None))
-    unchanged(fanin.ArgumentError, "no extra, which the model has", lambda m: m.register_buffer("extra", torch.zeros(3)))
+    unchanged(
+        fanin.ArgumentError, "no extra, which the model has", lambda m: m.register_buffer("extra", torch.zeros(3))
+    )
     unchanged(fanin.DtypeError, "is f32 in the plan and torch.bfloat16", lambda m: m.bfloat16())
 
     def reshape(m):
@@ -180,7 +185,13 @@ def test_numpy_arrays():
     plan.fill_blocks([("up.weight", (3, 2), block[:, ::2])], SEED)
     whole = np.frombuffer(EXPECTED["up.weight"], np.float32).reshape(22, 12)
     assert (block[:, ::2] == whole[3:8, 2:6]).all() and not block[:, 1::2].any()
-    raises(fanin.ShapeError, "no block of shape (5, 4) at (18, 0)", plan.fill_blocks, [("up.weight", (18, 0), block[:, ::2])], 1)
+    raises(
+        fanin.ShapeError,
+        "no block of shape (5, 4) at (18, 0)",
+        plan.fill_blocks,
+        [("up.weight", (18, 0), block[:, ::2])],
+        1,
+    )
     raises(fanin.DtypeError, "steps is i64", plan.fill_blocks, [("steps", (), np.zeros((), np.float32))], 1)
 
 
@@ -221,7 +232,7 @@ def test_dtensors_of_a_fake_group():
         for rank in range(8):
             init_process_group("fake", store=FakeStore(), rank=rank, world_size=8)
             try:
-                mesh = init_device_mesh("cpu", sizes, mesh_dim_names=("dp", "tp")[:len(sizes)])
+                mesh = init_device_mesh("cpu", sizes, mesh_dim_names=("dp", "tp")[: len(sizes)])
                 for prepare in (lambda model: None, lambda model: model.to_empty(device="cpu")):
                     model = on_meta()
                     if len(sizes) > 1:
@@ -258,8 +269,14 @@ def test_placements_alone():
     for shape in ((21, 13), (5, 3), (16, 8), (3,)):
         full = torch.arange(float(torch.Size(shape).numel())).reshape(shape)
         last = len(shape) - 1
-        for placements in ((Place(0), Place(last)), (Place(0), Place(0)), (_StridedShard(0, split_factor=2), Place(0)),
-                           (_StridedShard(0, split_factor=2), Replicate()), (Replicate(), Place(0)), (Place(last), Replicate())):
+        for placements in (
+            (Place(0), Place(last)),
+            (Place(0), Place(0)),
+            (_StridedShard(0, split_factor=2), Place(0)),
+            (_StridedShard(0, split_factor=2), Replicate()),
+            (Replicate(), Place(0)),
+            (Place(last), Replicate()),
+        ):
             seen = torch.zeros(shape)
             for rank in range(8):
                 init_process_group("fake", store=FakeStore(), rank=rank, world_size=8)
@@ -269,7 +286,9 @@ def test_placements_alone():
                     for dim, place in enumerate(placements):
                         if not isinstance(place, Replicate):
                             expected = split(place, expected, mesh.size(dim), mesh.get_coordinate()[dim])
-                    tensor = DTensor.from_local(expected, mesh, placements, shape=torch.Size(shape), stride=full.stride(), run_check=False)
+                    tensor = DTensor.from_local(
+                        expected, mesh, placements, shape=torch.Size(shape), stride=full.stride(), run_check=False
+                    )
                     made = torch.full(expected.shape, -1.0)
                     for box in boxes_of(tensor):
                         here = tuple(slice(b, b + n) for b, n in zip(box.local, box.sizes))
@@ -283,7 +302,12 @@ def test_placements_alone():
     init_process_group("fake", store=FakeStore(), rank=0, world_size=8)
     try:
         mesh = init_device_mesh("cpu", (8,))
-        raises(fanin.UnsupportedError, "Partial", boxes_of, DTensor.from_local(torch.zeros(3), mesh, (Partial(),), run_check=False))
+        raises(
+            fanin.UnsupportedError,
+            "Partial",
+            boxes_of,
+            DTensor.from_local(torch.zeros(3), mesh, (Partial(),), run_check=False),
+        )
     finally:
         destroy_process_group()
 

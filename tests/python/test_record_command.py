@@ -44,8 +44,14 @@ def breaks():
 
 def record(*arguments, status=0):
     """(output, errors) of the command."""
-    done = subprocess.run([sys.executable, "-W", "ignore", "-m", "fanin.record", *arguments], cwd=FOLDER, capture_output=True,
-                          text=True, check=False, env={**os.environ, "PYTHONPATH": str(python_package.ROOT / "python")})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "fanin.record", *arguments],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(python_package.ROOT / "python")},
+    )
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     return done.stdout, done.stderr
 
@@ -83,22 +89,36 @@ def test_libraries():
             record("transformers:GPT2LMHeadModel", "--config", given, "-o", "gpt2.plan.json")
             plan = load("gpt2.plan.json")
             assert [50, 16] in [t.get("shape") for t in plan["tensors"]] and "transformers" in plan["source"]
-        record("transformers:AutoModelForCausalLM", "--config", "gpt2", "--set", "n_layer=1", "--no-check", "-o", "auto.plan.json")
+        record(
+            "transformers:AutoModelForCausalLM",
+            "--config",
+            "gpt2",
+            "--set",
+            "n_layer=1",
+            "--no-check",
+            "-o",
+            "auto.plan.json",
+        )
         assert "config" in record("transformers:GPT2LMHeadModel", "-o", "x.json", status=1)[1]
-        assert "neither a file nor a model type" in record("transformers:GPT2LMHeadModel", "--config", "gpt9", "-o", "x.json", status=1)[1]
+        assert (
+            "neither a file nor a model type"
+            in record("transformers:GPT2LMHeadModel", "--config", "gpt9", "-o", "x.json", status=1)[1]
+        )
         assert "no NoSuch" in record("transformers:NoSuch", "--config", "gpt2", "-o", "x.json", status=1)[1]
         made += 1
     print("%d libraries" % made)
 
 
 def test_what_cannot_be():
-    for arguments, text in ((("nets", "-o", "x.json"), "LIBRARY:NAME"),
-                            (("nets:nothing", "-o", "x.json"), "nets has no nothing"),
-                            (("no_such_module:x", "-o", "x.json"), "no_such_module cannot be imported"),
-                            (("nets:Net", "--set", "width", "-o", "x.json"), "KEY=VALUE"),
-                            (("nets:Net", "--config", "c.json", "-o", "x.json"), "belongs to transformers"),
-                            (("nets:decides", "-o", "x.json"), "nets.py:16: the value of a random tensor decides"),
-                            (("nets:Net", "-o", "no/such/folder/x.json"), "no/such/folder")):
+    for arguments, text in (
+        (("nets", "-o", "x.json"), "LIBRARY:NAME"),
+        (("nets:nothing", "-o", "x.json"), "nets has no nothing"),
+        (("no_such_module:x", "-o", "x.json"), "no_such_module cannot be imported"),
+        (("nets:Net", "--set", "width", "-o", "x.json"), "KEY=VALUE"),
+        (("nets:Net", "--config", "c.json", "-o", "x.json"), "belongs to transformers"),
+        (("nets:decides", "-o", "x.json"), "nets.py:16: the value of a random tensor decides"),
+        (("nets:Net", "-o", "no/such/folder/x.json"), "no/such/folder"),
+    ):
         _, errors = record(*arguments, status=1)
         assert text in errors and errors.startswith("fanin.record: "), errors
     assert "ValueError: no such width" in record("nets:breaks", "-o", "x.json", status=1)[1]

@@ -155,8 +155,14 @@ def test_trap_02_the_old_inverse_is_plain_arithmetic():
 
 
 def test_trap_03_reads_below_the_dispatcher():
-    for read in (lambda t: t.tolist(), lambda t: t.numpy(), lambda t: np.asarray(t), lambda t: t.data_ptr(),
-                 lambda t: t.__dlpack__()):
+    for read in (
+        lambda t: t.tolist(),
+        lambda t: t.numpy(),
+        lambda t: np.asarray(t),
+        lambda t: t.data_ptr(),
+        lambda t: t.__dlpack__(),
+    ):
+
         def build(read=read):
             t = torch.randn(300000)
             read(t)
@@ -305,7 +311,9 @@ def test_trap_08_identity_of_storages():
 def test_trap_09_like_reads_only_metadata():
     def build():
         empty = torch.empty(40, 3)
-        return Box(a=torch.ones_like(empty), b=torch.randn_like(empty), c=empty.new_zeros(3), d=torch.full_like(empty, 2.5))
+        return Box(
+            a=torch.ones_like(empty), b=torch.randn_like(empty), c=empty.new_zeros(3), d=torch.full_like(empty, 2.5)
+        )
 
     exact(build)
 
@@ -317,8 +325,15 @@ def test_trap_10_memory_that_nobody_writes():
         part[:9].normal_()
         sums = torch.randn(20) + small
         w = torch.randn(3)
-        return Box(large=large, small=small, part=part, sums=sums, w=w, none=torch.empty(0, 3),
-                   skipped=nn.utils.skip_init(nn.Linear, 3, 3).weight)
+        return Box(
+            large=large,
+            small=small,
+            part=part,
+            sums=sums,
+            w=w,
+            none=torch.empty(0, 3),
+            skipped=nn.utils.skip_init(nn.Linear, 3, 3).weight,
+        )
 
     plan = exact(build, refused=["large", "small", "part", "sums", "skipped"])
     assert all("never initialized" in t["refused"] for t in plan["tensors"] if "refused" in t)
@@ -374,8 +389,14 @@ def test_trap_14_threads():
 def test_trap_15_constants_from_elsewhere():
     def build():
         array = np.arange(20, dtype=np.float32)
-        return Box(a=torch.from_numpy(array), b=torch.Tensor([1.0, 2.5]), c=torch.frombuffer(bytearray(b"abcd"), dtype=torch.uint8),
-                   d=torch.tensor(3), e=torch.as_tensor(array)[3:7], w=torch.randn(3) + torch.from_numpy(array[:3]))
+        return Box(
+            a=torch.from_numpy(array),
+            b=torch.Tensor([1.0, 2.5]),
+            c=torch.frombuffer(bytearray(b"abcd"), dtype=torch.uint8),
+            d=torch.tensor(3),
+            e=torch.as_tensor(array)[3:7],
+            w=torch.randn(3) + torch.from_numpy(array[:3]),
+        )
 
     exact(build)
 
@@ -385,7 +406,9 @@ def test_trap_15_constants_from_elsewhere():
 
 def test_trap_16_lazy_sparse_meta():
     refuses(lambda: nn.LazyLinear(3), "lazy")
-    plan = _recording.record_plan(lambda: Box(s=torch.eye(3).to_sparse(), m=torch.empty(3, device="meta"), w=torch.randn(3)), "trap", check=False)
+    plan = _recording.record_plan(
+        lambda: Box(s=torch.eye(3).to_sparse(), m=torch.empty(3, device="meta"), w=torch.randn(3)), "trap", check=False
+    )
     reasons = {t["name"]: t.get("refused") for t in plan["tensors"]}
     assert "sparse" in reasons["s"] and "meta" in reasons["m"] and reasons["w"] is None
 
@@ -418,6 +441,7 @@ def test_trap_18_the_model_does_not_escape():
     _recording.record_plan(build, "trap", check=False)
     assert kept[0].weight.is_meta and kept[0].weight.requires_grad and not kept[1].weight.is_meta
     for look in (repr, torch.sum, lambda t: torch.save(t, __import__("io").BytesIO())):
+
         def build_and_look(look=look):
             w = torch.randn(700, 700)
             v = torch.rand(3) + look(w) if look is torch.sum else (look(w), torch.rand(3))[1]
@@ -428,20 +452,35 @@ def test_trap_18_the_model_does_not_escape():
 
 def test_trap_19_the_kept_normal():
     def build():
-        return Box(a=torch.randn(3), b=torch.rand(5), c=torch.randn(40), d=torch.randn(4), e=torch.randn(7, dtype=torch.float64),
-                   f=torch.empty(20, 4)[:, ::2].normal_(), g=nn.init.trunc_normal_(torch.empty(5)), h=torch.randn(3))
+        return Box(
+            a=torch.randn(3),
+            b=torch.rand(5),
+            c=torch.randn(40),
+            d=torch.randn(4),
+            e=torch.randn(7, dtype=torch.float64),
+            f=torch.empty(20, 4)[:, ::2].normal_(),
+            g=nn.init.trunc_normal_(torch.empty(5)),
+            h=torch.randn(3),
+        )
 
     plan = exact(build)
-    assert any(op.get("cached") == "barrier" for op in plan["ops"]) and any(isinstance(op.get("cached"), int) for op in plan["ops"])
+    assert any(op.get("cached") == "barrier" for op in plan["ops"]) and any(
+        isinstance(op.get("cached"), int) for op in plan["ops"]
+    )
 
 
 def test_trap_20_bits_of_the_host():
     def build():
         w = torch.rand(30).mul_(3.0).add_(0.1)
         inverse = w + torch.log(-torch.expm1(-w))
-        return Box(w=w, inverse=inverse, norm=torch.linalg.vector_norm(torch.randn(4, 9), dim=1, keepdim=True),
-                   q=nn.init.orthogonal_(torch.empty(12, 5)), s=nn.init.sparse_(torch.empty(20, 6), 0.3),
-                   weight_norm=torch.nn.utils.parametrizations.weight_norm(nn.Linear(6, 5)).parametrizations.weight.original0)
+        return Box(
+            w=w,
+            inverse=inverse,
+            norm=torch.linalg.vector_norm(torch.randn(4, 9), dim=1, keepdim=True),
+            q=nn.init.orthogonal_(torch.empty(12, 5)),
+            s=nn.init.sparse_(torch.empty(20, 6), 0.3),
+            weight_norm=torch.nn.utils.parametrizations.weight_norm(nn.Linear(6, 5)).parametrizations.weight.original0,
+        )
 
     plan = exact(build)
     for op in plan["ops"]:
@@ -456,8 +495,13 @@ def test_trap_21_large_deterministic_tensors():
     def build():
         mask = torch.ones(1100, 1100, dtype=torch.bool).tril()
         table = torch.outer(torch.arange(600.0), torch.arange(600.0).div(600).exp()).sin()
-        return Box(mask=mask, table=table, flipped=torch.cat([table.flip(0), torch.zeros(2, 600)]), w=torch.randn(3) + table[0, :3],
-                   huge=torch.full((300, 1200), 2.0, dtype=torch.bfloat16))
+        return Box(
+            mask=mask,
+            table=table,
+            flipped=torch.cat([table.flip(0), torch.zeros(2, 600)]),
+            w=torch.randn(3) + table[0, :3],
+            huge=torch.full((300, 1200), 2.0, dtype=torch.bfloat16),
+        )
 
     plan = exact(build)
     assert set(ops(plan)) <= {"literal", "fill", "normal", "add", "copy"}, ops(plan)
@@ -572,11 +616,36 @@ def test_unknown_numbers_of_draws():
     assert reasons["a"] is None and "aten::multinomial" in reasons["b"] and HERE in reasons["c"]
 
 
+def test_dtypes_that_plans_lack():
+    def build():
+        w = torch.randn(20, dtype=torch.float64)
+        return Box(
+            w=w,
+            c=torch.complex(w, w),
+            real=torch.complex(w, w).abs(),
+            v=torch.rand(3),
+            d=torch.zeros(3, dtype=torch.complex128),
+        )
+
+    plan = exact(build, refused=["c", "real", "d"])
+    assert "complex128" in plan["tensors"][1]["refused"]
+    exact(lambda: Box(c=torch.polar(torch.ones(20), torch.arange(20.0)), w=torch.view_as_complex(torch.randn(9, 2))))
+
+
 def test_other_draws():
     def build():
-        return Box(a=torch.randperm(20), b=torch.randint(0, 10, (7,)), c=torch.empty(9).exponential_(), d=torch.bernoulli(torch.full((5,), 0.5)),
-                   e=torch.empty(30).bernoulli_(0.3), f=torch.empty(5, dtype=torch.long).random_(), g=torch.nn.functional.dropout(torch.ones(8)),
-                   h=torch.empty(3).cauchy_(), i=torch.empty(3).log_normal_(), j=torch.rand(3))
+        return Box(
+            a=torch.randperm(20),
+            b=torch.randint(0, 10, (7,)),
+            c=torch.empty(9).exponential_(),
+            d=torch.bernoulli(torch.full((5,), 0.5)),
+            e=torch.empty(30).bernoulli_(0.3),
+            f=torch.empty(5, dtype=torch.long).random_(),
+            g=torch.nn.functional.dropout(torch.ones(8)),
+            h=torch.empty(3).cauchy_(),
+            i=torch.empty(3).log_normal_(),
+            j=torch.rand(3),
+        )
 
     exact(build)
 
@@ -602,7 +671,13 @@ def test_python_generators_are_noted_and_restored():
 
 def test_errors_are_the_constructors_own():
     raises(RuntimeError, "std", _recording.record_plan, lambda: Box(w=torch.empty(3).normal_(0, -1)), "trap")
-    raises(ZeroDivisionError, "", _recording.record_plan, lambda: Box(w=nn.init.trunc_normal_(torch.empty(3), std=0)), "trap")
+    raises(
+        ZeroDivisionError,
+        "",
+        _recording.record_plan,
+        lambda: Box(w=nn.init.trunc_normal_(torch.empty(3), std=0)),
+        "trap",
+    )
     refuses(lambda: 3, "return a torch.nn.Module")
 
 

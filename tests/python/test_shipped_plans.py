@@ -23,20 +23,36 @@ NBYTES = {"bool": 1, "u8": 1, "i64": 8, "f32": 4, "bf16": 2}
 
 def array_of(tensor):
     memory = bytearray(tensor.nelem * NBYTES[tensor.dtype])
-    view = fanin.view(memory, dtype=tensor.dtype) if NBYTES[tensor.dtype] == 1 else \
-        fanin.view(memoryview(memory).cast({8: "Q", 4: "I", 2: "H"}[NBYTES[tensor.dtype]]), dtype=tensor.dtype)
+    view = (
+        fanin.view(memory, dtype=tensor.dtype)
+        if NBYTES[tensor.dtype] == 1
+        else fanin.view(memoryview(memory).cast({8: "Q", 4: "I", 2: "H"}[NBYTES[tensor.dtype]]), dtype=tensor.dtype)
+    )
     return memory, view
 
 
 def test_there_are_plans():
-    assert [path.name.split(".plan")[0] for path in PLANS] == ["bert-base", "gpt2", "llama-3-8b", "qwen3-0.6b", "resnet50",
-                                                               "t5-small", "vit-base", "whisper-small"]
+    assert [path.name.split(".plan")[0] for path in PLANS] == [
+        "bert-base",
+        "gpt2",
+        "llama-3-8b",
+        "qwen3-0.6b",
+        "resnet50",
+        "t5-small",
+        "vit-base",
+        "whisper-small",
+    ]
 
 
 def test_plans_say_where_they_come_from():
     for path in PLANS:
         described = json.loads(path.read_text())
-        assert described["version"] == [1, 1] and set(described["source"]) >= {"class", "torch", "python", "recorded"}, path
+        assert described["version"] == [1, 1] and set(described["source"]) >= {
+            "class",
+            "torch",
+            "python",
+            "recorded",
+        }, path
         assert ("transformers" in described["source"]) == (path.name != "resnet50.plan.json")
         assert all("refused" not in tensor for tensor in described["tensors"]), path
         plan = fanin.Plan.load(path)
@@ -78,7 +94,9 @@ def test_a_block_of_the_largest_tensor():
             plan.fill_blocks([(tensor.name, start, shaped)], 3)
             memory[:] = view[0]
         size = NBYTES[tensor.dtype]
-        expected = b"".join(bytes(whole[size * (row * columns + columns - 10):size * (row + 1) * columns]) for row in (2, 3))
+        expected = b"".join(
+            bytes(whole[size * (row * columns + columns - 10) : size * (row + 1) * columns]) for row in (2, 3)
+        )
         assert bytes(part) == expected, path
 
 
@@ -103,7 +121,7 @@ def test_the_command():
 
 
 def strides_of(shape):
-    return tuple(math.prod(shape[d + 1:]) for d in range(len(shape)))
+    return tuple(math.prod(shape[d + 1 :]) for d in range(len(shape)))
 
 
 if __name__ == "__main__":

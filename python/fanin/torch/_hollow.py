@@ -3,6 +3,7 @@
 
 Touching such a page ends the process at once: a read that the recorder missed can crash, but never become a wrong bit.
 """
+
 from __future__ import annotations
 
 import ctypes

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Sets of elements of a storage, as sorted runs: what is defined, what is still needed, what must be refused."""
+
 from __future__ import annotations
 
 from typing import Sequence, Tuple

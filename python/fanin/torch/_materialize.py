@@ -4,6 +4,7 @@
 What C makes to the bit is made by C in the tensor's own memory; what only torch's own operations can make to the bit
 goes through the reference executor.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,6 +21,7 @@ from ._plan_ops import TORCH_DTYPES
 from ._replay import Executor
 from ._shards import Box, Shard, boxes_of, chunk_of
 from ._tape import is_dense
+
 
 class _Piece(NamedTuple):
     """A part of a plan's tensor and the memory it goes to."""
@@ -49,7 +51,11 @@ def makers_of(plan: Plan) -> Makers:
         described = json.loads(text)
         executor = Executor(described, 0)
         of_recorder = {tensor.name: executor.refusal(tensor.name) for tensor in plan.tensors}
-        host = {name for name, reason in of_recorder.items() if reason is None and (name in refused or executor.needs_host(name))}
+        host = {
+            name
+            for name, reason in of_recorder.items()
+            if reason is None and (name in refused or executor.needs_host(name))
+        }
         found = Makers(host, {name: reason for name, reason in of_recorder.items() if reason is not None}, described)
     plan._makers = found
     return found
@@ -117,27 +123,37 @@ def _check(plan: Plan, slots: Sequence[_Slot], shard: Optional[Shard]) -> None:
     refused = makers_of(plan).refused
     missing = [tensor.name for tensor in plan.tensors if tensor.name not in names]
     if missing:
-        raise ArgumentError("the model has no %s, which the plan has%s: is it another model, or another version of its code?"
-                            % (missing[0], _and_more(missing)))
+        raise ArgumentError(
+            "the model has no %s, which the plan has%s: is it another model, or another version of its code?"
+            % (missing[0], _and_more(missing))
+        )
     unknown = sorted(name for name in names if name not in plan)
     if unknown:
-        raise ArgumentError("the plan has no %s, which the model has%s: is it another model, or another version of its code?"
-                            % (unknown[0], _and_more(unknown)))
+        raise ArgumentError(
+            "the plan has no %s, which the model has%s: is it another model, or another version of its code?"
+            % (unknown[0], _and_more(unknown))
+        )
     for slot in slots:
         tensor, planned = slot.tensors[slot.key], plan.tensors[plan._index[slot.name]]
         if slot.name in refused:
             raise UnsupportedError("%s cannot be made from the plan: %s" % (slot.name, refused[slot.name]))
         if TORCH_DTYPES.get(planned.dtype) is not tensor.dtype:
-            raise DtypeError("%s is %s in the plan and %s in the model; record the model in that dtype"
-                             % (slot.name, planned.dtype, tensor.dtype))
+            raise DtypeError(
+                "%s is %s in the plan and %s in the model; record the model in that dtype"
+                % (slot.name, planned.dtype, tensor.dtype)
+            )
         allowed = [planned.shape]
         if shard is not None:
             allowed.append(chunk_of(planned.shape, shard).sizes)
         if tuple(tensor.shape) not in allowed:
-            raise ShapeError("%s has shape %s in the plan and %s in the model" % (slot.name, planned.shape, tuple(tensor.shape)))
+            raise ShapeError(
+                "%s has shape %s in the plan and %s in the model" % (slot.name, planned.shape, tuple(tensor.shape))
+            )
         local = tensor._local_tensor if _is_dtensor(tensor) else tensor
         if local.device.type not in ("cpu", "meta"):
-            raise UnsupportedError("%s is on %s; materialize on the CPU and move the model there" % (slot.name, local.device))
+            raise UnsupportedError(
+                "%s is on %s; materialize on the CPU and move the model there" % (slot.name, local.device)
+            )
         if local.layout is not torch.strided:
             raise UnsupportedError("%s is %s, not strided" % (slot.name, local.layout))
 
@@ -228,7 +244,9 @@ def _mark_initialized(model: torch.nn.Module) -> None:
                 tensor._is_hf_initialized = True  # type: ignore[attr-defined]
 
 
-def state_dict(plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Optional[Shard]) -> Dict[str, torch.Tensor]:
+def state_dict(
+    plan: Plan, seed: int, names: Optional[Iterable[str]], shard: Optional[Shard]
+) -> Dict[str, torch.Tensor]:
     """See Plan.state_dict."""
     refused = makers_of(plan).refused
     if names is None:

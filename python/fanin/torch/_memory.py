@@ -4,6 +4,7 @@
 On a processor that makes weights as fast as memory takes them, page faults are most of the time. Each tensor is a storage
 of its own and gives its pages back when it dies.
 """
+
 from __future__ import annotations
 
 import ctypes

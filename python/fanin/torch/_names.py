@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The names a finished model gives to its memory, and the end of hollow tensors in it."""
+
 from __future__ import annotations
 
 from typing import Any, Dict, Iterator, Mapping, Tuple
@@ -30,7 +31,9 @@ def named_tensors(result: Any) -> Iterator[Tuple[str, torch.Tensor, str, bool]]:
     elif isinstance(result, torch.Tensor):
         yield "tensor", result, "param", True
     else:
-        raise Refused("the callable returned a %s; return a torch.nn.Module, or a dict of tensors" % type(result).__name__)
+        raise Refused(
+            "the callable returned a %s; return a torch.nn.Module, or a dict of tensors" % type(result).__name__
+        )
 
 
 def capture(recorder: Recorder, result: Any) -> None:
@@ -45,17 +48,29 @@ def capture(recorder: Recorder, result: Any) -> None:
             what = "quantized" if tensor.is_quantized else "%s on %s" % (tensor.layout, tensor.device)
             found.refused = "it is %s; plans hold strided tensors on the CPU" % what
             continue
-        if type(tensor) is not torch.Tensor and type(tensor) is not torch.nn.Parameter and hasattr(tensor, "__tensor_flatten__"):
+        if (
+            type(tensor) is not torch.Tensor
+            and type(tensor) is not torch.nn.Parameter
+            and hasattr(tensor, "__tensor_flatten__")
+        ):
             found.refused = "it is a %s" % type(tensor).__name__
             continue
-        key = (tensor.untyped_storage()._cdata, tensor.storage_offset(), found.shape, tensor.stride(), tensor.dtype, kind, persistent)
+        key = (
+            tensor.untyped_storage()._cdata,
+            tensor.storage_offset(),
+            found.shape,
+            tensor.stride(),
+            tensor.dtype,
+            kind,
+            persistent,
+        )
         key = key if tensor.numel() > 0 else (id(tensor), kind, persistent)
         owner = owners.setdefault(key, name)
         if owner != name:
             found.alias_of = owner
         elif recorder.is_hollow(tensor):
             found.value = recorder.view(tensor)
-        elif recorder._is_undefined(tensor):
+        elif recorder.is_undefined(tensor):
             found.refused = UNDEFINED
         else:
             found.value = recorder.tape.add_constant(tensor)
@@ -72,7 +87,9 @@ def drop_hollow(recorder: Recorder, result: Any) -> None:
                 if tensor is None or torch.nn.parameter.is_lazy(tensor) or not recorder.is_hollow(tensor):
                     continue
                 if id(tensor) not in replaced:
-                    meta: torch.Tensor = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+                    meta: torch.Tensor = torch.empty_strided(
+                        tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta"
+                    )
                     if isinstance(tensor, torch.nn.Parameter):
                         meta = torch.nn.Parameter(meta, requires_grad=tensor.requires_grad)
                     replaced[id(tensor)] = meta

@@ -4,6 +4,7 @@
 Fills, copies and arithmetic that the plan format knows get its names; anything else is written as torch's own
 operation with its arguments, which C refuses per tensor and materialize gives to torch.
 """
+
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, Union
@@ -14,11 +15,25 @@ from ._tape import Constant, Op, Tape, View, tensor_of_bytes
 from ._words import is_random_dtype
 
 DTYPES = {
-    torch.bool: "bool", torch.uint8: "u8", torch.int8: "i8", torch.int16: "i16", torch.uint16: "u16",
-    torch.int32: "i32", torch.uint32: "u32", torch.int64: "i64", torch.uint64: "u64", torch.float16: "f16",
-    torch.bfloat16: "bf16", torch.float32: "f32", torch.float64: "f64", torch.complex64: "c64",
-    torch.float8_e5m2: "f8_e5m2", torch.float8_e4m3fn: "f8_e4m3", torch.float8_e8m0fnu: "f8_e8m0",
-    torch.float8_e4m3fnuz: "f8_e4m3fnuz", torch.float8_e5m2fnuz: "f8_e5m2fnuz",
+    torch.bool: "bool",
+    torch.uint8: "u8",
+    torch.int8: "i8",
+    torch.int16: "i16",
+    torch.uint16: "u16",
+    torch.int32: "i32",
+    torch.uint32: "u32",
+    torch.int64: "i64",
+    torch.uint64: "u64",
+    torch.float16: "f16",
+    torch.bfloat16: "bf16",
+    torch.float32: "f32",
+    torch.float64: "f64",
+    torch.complex64: "c64",
+    torch.float8_e5m2: "f8_e5m2",
+    torch.float8_e4m3fn: "f8_e4m3",
+    torch.float8_e8m0fnu: "f8_e8m0",
+    torch.float8_e4m3fnuz: "f8_e4m3fnuz",
+    torch.float8_e5m2fnuz: "f8_e5m2fnuz",
 }
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
 
@@ -35,8 +50,16 @@ class Meaning(NamedTuple):
 
 
 _UNARY = {
-    "exp": "exp", "log": "log", "expm1": "expm1", "log1p": "log1p", "erfinv": "erfinv", "special_erfinv": "erfinv",
-    "neg": "neg", "sqrt": "sqrt", "sign": "sign", "sgn": "sign",
+    "exp": "exp",
+    "log": "log",
+    "expm1": "expm1",
+    "log1p": "log1p",
+    "erfinv": "erfinv",
+    "special_erfinv": "erfinv",
+    "neg": "neg",
+    "sqrt": "sqrt",
+    "sign": "sign",
+    "sgn": "sign",
 }
 _BINARY = {"add", "sub", "mul", "div"}
 # Rounded once by IEEE 754 in f32 and f64, so that C's bits are torch's.
@@ -121,7 +144,11 @@ def _fill(op: Op, arguments: Dict[str, Any], tape: Tape) -> Optional[Meaning]:
 
 
 _RULES: Dict[str, Callable[[Op, Dict[str, Any], Tape], Optional[Meaning]]] = {
-    "copy_": _copy, "clone": _copy, "_to_copy": _copy, "fill_": _fill, "zero_": _fill,
+    "copy_": _copy,
+    "clone": _copy,
+    "_to_copy": _copy,
+    "fill_": _fill,
+    "zero_": _fill,
 }
 
 
@@ -145,9 +172,7 @@ def _number(value: Any, dtype: torch.dtype, tape: Tape) -> Any:
     return value
 
 
-def _arithmetic(
-    name: str, op: Op, sources: Dict[str, Any], numbers: Dict[str, Any], tape: Tape
-) -> Optional[Meaning]:
+def _arithmetic(name: str, op: Op, sources: Dict[str, Any], numbers: Dict[str, Any], tape: Tape) -> Optional[Meaning]:
     dtype = op.dst.dtype
     if not is_random_dtype(dtype):
         return None
@@ -162,16 +187,22 @@ def _arithmetic(
     return Meaning(name, numbers, sources, host)
 
 
-def views_in(value: Any, found: List[View]) -> List[View]:
-    if isinstance(value, View):
+def tensors_in(value: Any, found: List[Source]) -> List[Source]:
+    """Views and constants in arguments."""
+    if isinstance(value, (View, Constant)):
         found.append(value)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            views_in(item, found)
+            tensors_in(item, found)
     elif isinstance(value, dict):
         for item in value.values():
-            views_in(item, found)
+            tensors_in(item, found)
     return found
+
+
+def views_in(value: Any) -> List[View]:
+    """Views in arguments: what an operation may read of storages."""
+    return [found for found in tensors_in(value, []) if isinstance(found, View)]
 
 
 def broadcast(source: Source, sizes: Tuple[int, ...]) -> View:

@@ -5,15 +5,14 @@ Tensors stay ordinary tensors on the CPU, so code that asks for their device, sh
 see otherwise; only storage may be hollow. Small deterministic work is really done. Operations that draw, that read
 what was drawn, or that fill large memory are written to the tape instead.
 """
+
 from __future__ import annotations
 
 import os
 import sys
-import types as python_types
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._hollow import Arena
@@ -27,8 +26,18 @@ REAL_NBYTES = 64 << 20
 _EMPTY = {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
 _CONSTANT = {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 _OVERWRITES = {
-    "fill_", "zero_", "copy_", "normal_", "uniform_", "trunc_normal_", "random_", "bernoulli_", "exponential_",
-    "log_normal_", "cauchy_", "geometric_",
+    "fill_",
+    "zero_",
+    "copy_",
+    "normal_",
+    "uniform_",
+    "trunc_normal_",
+    "random_",
+    "bernoulli_",
+    "exponential_",
+    "log_normal_",
+    "cauchy_",
+    "geometric_",
 }
 _READS_VALUES = {"_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select", "item"}
 _FILES_OF_TORCH = (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
@@ -181,7 +190,7 @@ class Recorder(TorchDispatchMode):
         memory = self.memory_of(tensor)
         return memory is not None and memory.hollow and tensor.numel() > 0
 
-    def _is_undefined(self, tensor: torch.Tensor) -> bool:
+    def is_undefined(self, tensor: torch.Tensor) -> bool:
         memory = self.memory_of(tensor)
         if memory is None or memory.undefined is None or tensor.numel() == 0:
             return False
@@ -250,7 +259,7 @@ class Recorder(TorchDispatchMode):
 
     # ---- the tape ----
 
-    def _values_read(self, what: str) -> None:
+    def values_read(self, what: str) -> None:
         """A value that depends on the seed goes to Python."""
         if not self.eager:
             raise Refused(what)
@@ -264,7 +273,8 @@ class Recorder(TorchDispatchMode):
             if _is_plain(value):
                 return self.tape.add_constant(value)
             raise Refused(
-                "%s: an operation mixes drawn values with a %s tensor on %s" % (where_called(), value.layout, value.device)
+                "%s: an operation mixes drawn values with a %s tensor on %s"
+                % (where_called(), value.layout, value.device)
             )
         if isinstance(value, torch.Generator):
             return None
@@ -319,7 +329,9 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if any(t is not torch.Tensor and t is not torch.nn.Parameter and hasattr(t, "__tensor_flatten__") for t in types):
+        if any(
+            t is not torch.Tensor and t is not torch.nn.Parameter and hasattr(t, "__tensor_flatten__") for t in types
+        ):
             return NotImplemented
         info = _info_of(func)
         device = kwargs.get("device")
@@ -345,7 +357,9 @@ class Recorder(TorchDispatchMode):
 
         if info.reads_values and not self._is_integer_index(info, args):
             if hollow_reads and not self.make_real(hollow_reads):
-                self._values_read("%s: the value of a random tensor decides what is built (%s)" % (where_called(), info.name))
+                self.values_read(
+                    "%s: the value of a random tensor decides what is built (%s)" % (where_called(), info.name)
+                )
             return self._execute(func, args, kwargs, written, reads, info)
         if info.base in ("resize_", "resize_as_") and written and self.is_hollow(written[0]) and not self.eager:
             raise Refused("%s: %s of a tensor with drawn values" % (where_called(), info.name))
@@ -391,9 +405,15 @@ class Recorder(TorchDispatchMode):
         )
 
     def _execute(
-        self, func: Any, args: Any, kwargs: Any, written: Sequence[torch.Tensor], reads: Sequence[torch.Tensor], info: _Info
+        self,
+        func: Any,
+        args: Any,
+        kwargs: Any,
+        written: Sequence[torch.Tensor],
+        reads: Sequence[torch.Tensor],
+        info: _Info,
     ) -> Any:
-        undefined = any(self._is_undefined(t) for t in reads)
+        undefined = any(self.is_undefined(t) for t in reads)
         out = func(*args, **kwargs)
         if undefined:
             for tensor in [*written, *_tensors_in(out, [])]:
@@ -460,7 +480,10 @@ class Recorder(TorchDispatchMode):
                 generator = args[i]
         generator = torch.default_generator if generator is None else generator
         if generator.device.type != "cpu":
-            raise Refused("%s: %s draws on %s; plans hold what is drawn on the CPU" % (where_called(), info.name, generator.device))
+            raise Refused(
+                "%s: %s draws on %s; plans hold what is drawn on the CPU"
+                % (where_called(), info.name, generator.device)
+            )
         if written and all(t.numel() == 0 for t in written):
             return func(*args, **kwargs)
         if written and not self.eager and info.name != "fanin::trunc_normal_" and written[0] is args[0]:
@@ -479,7 +502,7 @@ class Recorder(TorchDispatchMode):
             raise Refused("%s: %s changes several tensors with drawn values at once" % (where_called(), info.name))
         reads = () if info.metadata_only else _tensors_in((args, kwargs), [])
         reads = [t for t in reads if not (info.overwrites and any(t is w for w in written))]
-        refused = UNDEFINED if any(self._is_undefined(t) for t in reads) else None
+        refused = UNDEFINED if any(self.is_undefined(t) for t in reads) else None
         constant = draw is None and info.base in ("fill_", "zero_") and not self.eager
         constant = constant and not any(self.is_hollow(t) for t in _tensors_in((args[1:], kwargs), []))
         for tensor in written:
@@ -549,7 +572,10 @@ class Recorder(TorchDispatchMode):
         if sum(t.numel() for t in _tensors_in((args, kwargs), [])) > REAL_NBYTES // 8:
             raise Refused("%s: %s has no rule for shapes in this torch" % (where_called(), info.name))
         state = torch.default_generator.get_state()
-        dummy = _map_tensors((args, kwargs), lambda t: torch.eye(*t.shape, dtype=t.dtype) if t.dim() == 2 else torch.ones(t.shape, dtype=t.dtype))
+        dummy = _map_tensors(
+            (args, kwargs),
+            lambda t: torch.eye(*t.shape, dtype=t.dtype) if t.dim() == 2 else torch.ones(t.shape, dtype=t.dtype),
+        )
         try:
             return func(*dummy[0], **dummy[1])
         finally:
@@ -564,107 +590,3 @@ class Recorder(TorchDispatchMode):
             else:
                 found.append(index)
         return found
-
-
-def _is_pickling() -> bool:
-    """Whether a tensor's storage is asked for in order to save it; torch.save takes a way past function modes."""
-    frame: Any = sys._getframe(2)
-    for _ in range(4):
-        if frame is None:
-            return False
-        if frame.f_code is torch.Tensor._reduce_ex_internal.__code__:
-            return True
-        frame = frame.f_back
-    return False
-
-
-class ReadGuard(TorchFunctionMode):
-    """Refuses the reads of memory that pass by the dispatcher."""
-
-    _reads: Set[Any] = {
-        torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.data_ptr, torch.Tensor.__array__,
-        torch.Tensor.__dlpack__, torch.Tensor.__reduce_ex__, torch.Tensor.storage, torch.Tensor.__repr__,
-        torch.Tensor.__format__,
-    }
-
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
-        self._recorder = recorder
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if args and isinstance(args[0], torch.Tensor):
-            recorder = self._recorder
-            if func is torch.Tensor.share_memory_ and recorder.is_hollow(args[0]) and not recorder.eager:
-                return args[0]
-            read = func in self._reads or (func is torch.Tensor.untyped_storage and _is_pickling())
-            if read and recorder.is_hollow(args[0]) and not recorder.make_real([args[0]]):
-                recorder._values_read("%s: the values of a random tensor are read (%s)" % (where_called(), func.__name__))
-        return func(*args, **(kwargs or {}))
-
-
-# ---- trunc_normal_ ----
-
-_library: Optional[torch.library.Library] = None
-
-
-def _original_trunc_normal() -> Any:
-    function = torch.nn.init._no_grad_trunc_normal_
-    return python_types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
-    )
-
-
-def _define_trunc_normal() -> None:
-    """The operation fanin::trunc_normal_; a library of definitions can be made once in a process."""
-    global _library
-    if _library is not None:
-        return
-    _library = torch.library.Library("fanin", "DEF")
-    _library.define(
-        "trunc_normal_(Tensor(a!) self, float mean, float std, float a, float b, Generator? generator=None) -> Tensor(a!)",
-        tags=(torch.Tag.nondeterministic_seeded,),
-    )
-    original = _original_trunc_normal()
-
-    def on_cpu(
-        self: torch.Tensor, mean: float, std: float, a: float, b: float, generator: Optional[torch.Generator] = None
-    ) -> torch.Tensor:
-        original(self, mean, std, a, b, generator)
-        return self
-
-    _library.impl("trunc_normal_", on_cpu, "CPU")
-
-
-def _hook(tensor, mean, std, a, b, generator=None):  # type: ignore[no-untyped-def]
-    import torch
-
-    if tensor.is_meta:
-        return tensor
-    with torch.no_grad():
-        torch.ops.fanin.trunc_normal_(tensor, float(mean), float(std), float(a), float(b), generator)
-    return tensor
-
-
-class recording:
-    """Context: runs what is inside under a recorder, with torch's trunc_normal_ as one operation.
-
-    The function object is the same under all its names, so its code is exchanged, not its name in some module.
-    """
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._guard = ReadGuard(recorder)
-
-    def __enter__(self) -> Recorder:
-        _define_trunc_normal()
-        function = torch.nn.init._no_grad_trunc_normal_
-        self._code = function.__code__
-        function.__code__ = _hook.__code__
-        self._recorder.__enter__()
-        self._guard.__enter__()
-        return self._recorder
-
-    def __exit__(self, *exception: Any) -> None:
-        self._guard.__exit__(*exception)
-        self._recorder.__exit__(*exception)
-        torch.nn.init._no_grad_trunc_normal_.__code__ = self._code

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """record(): a constructor in, a plan out, compared with the constructor itself before it is handed over."""
+
 from __future__ import annotations
 
 import gc
@@ -14,12 +15,13 @@ import numpy as np
 import torch
 
 from ..plan import Plan
-from ._lower import lower
+from ._hooks import recording
+from ._lower import PROFILE, lower
 from ._materialize import makers_of, state_dict
 from ._names import capture, drop_hollow, named_tensors
-from ._record import HOLLOW_NBYTES, Recorder, recording
+from ._record import HOLLOW_NBYTES, Recorder
 from ._replay import Executor
-from ._tape import Constant, Op, Refused, Tape, View, tensor_bytes
+from ._tape import Constant, Refused, Tape, tensor_bytes
 
 # Recordings are made under these seeds; a plan must not depend on them.
 _SEEDS = (0x6A09E667F3BCC908, 0xBB67AE8584CAA73B)
@@ -53,7 +55,9 @@ class _Surroundings:
 def record_tape(fn: Callable[[], Any], seed: int, eager: bool = False, hollow_nbytes: int = HOLLOW_NBYTES) -> Tape:
     """One run of a constructor under the recorder."""
     if torch.get_default_device().type != "cpu":
-        raise Refused("the default device is %s; record without torch.device(...) around it" % torch.get_default_device())
+        raise Refused(
+            "the default device is %s; record without torch.device(...) around it" % torch.get_default_device()
+        )
     surroundings = _Surroundings()
     recorder = Recorder(seed, eager, hollow_nbytes)
     result = None
@@ -114,7 +118,9 @@ def differing_ops(one: Tape, two: Tape) -> Dict[int, str]:
     for a_name, b_name in zip(one.names, two.names):
         same = (a_name.shape, a_name.dtype, a_name.alias_of) == (b_name.shape, b_name.dtype, b_name.alias_of)
         if not same or a_name.value != b_name.value:
-            a_name.refused = a_name.refused or "its value depends on random values that were read: %s" % (one.reads or ["?"])[0]
+            a_name.refused = (
+                a_name.refused or "its value depends on random values that were read: %s" % (one.reads or ["?"])[0]
+            )
     return found
 
 
@@ -142,7 +148,9 @@ def source_of(fn_name: str, tape: Tape) -> Dict[str, str]:
     found["python"] = platform.python_version()
     found["recorded"] = "eager" if tape.eager else "hollow"
     if tape.notes or tape.reads:
-        found["notes"] = "; ".join([*tape.notes, *("the same under all seeds tried, though %s" % read for read in tape.reads)])
+        found["notes"] = "; ".join(
+            [*tape.notes, *("the same under all seeds tried, though %s" % read for read in tape.reads)]
+        )
     return found
 
 
@@ -222,6 +230,8 @@ def record(
     Raises Refused, a RuntimeError with the operation and the line of the code that caused it, where no plan can say
     what the constructor does. Single tensors that a plan cannot make are refused in it (`PlanTensor.refused`).
     """
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 13):
+        raise Refused("torch %s draws otherwise than plans of %s; record with 2.13 or newer" % (torch.__version__, PROFILE))
     if not callable(fn):
         raise TypeError("record takes a callable that builds the model, as in record(lambda: Model(config))")
     described = name or getattr(fn, "__qualname__", None) or type(fn).__name__

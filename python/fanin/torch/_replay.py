@@ -3,10 +3,11 @@
 
 It is the oracle of the tests, and what makes tensors in `materialize` that only the host's torch can make to the bit.
 """
+
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 import torch
 
@@ -17,6 +18,7 @@ from ._tape import reads_metadata_only, tensor_of_bytes
 
 # Offsets in a CPU generator's state: what comes before the kept normal, and the kept normal with its flag.
 _CACHE = slice(5024, 5048)
+
 
 def skip(generator: torch.Generator, count: int) -> None:
     """Moves a generator by `count` 32-bit draws, in time that does not grow with them. The kept normal stays."""
@@ -290,7 +292,9 @@ class Executor:
         tensor = self._tensors[name]
         if "alias_of" in tensor:
             return self.place_of(tensor["alias_of"])
-        return Place({"sizes": tensor["shape"], **{k: tensor[k] for k in ("s", "off", "strides") if k in tensor}}, self._storages)
+        return Place(
+            {"sizes": tensor["shape"], **{k: tensor[k] for k in ("s", "off", "strides") if k in tensor}}, self._storages
+        )
 
     def refusal(self, name: str) -> Optional[str]:
         """Why a tensor cannot be made; None where it can."""
@@ -316,7 +320,9 @@ class Executor:
         for i in ops:
             used.add(self._dst[i].storage)
             used.update(place.storage for place in self._reads[i])
-        memories = {s: torch.empty(self._storages[s]["n"], dtype=TORCH_DTYPES[self._storages[s]["dtype"]]) for s in used}
+        memories = {
+            s: torch.empty(self._storages[s]["n"], dtype=TORCH_DTYPES[self._storages[s]["dtype"]]) for s in used
+        }
         with torch.no_grad():
             for i in ops:
                 self._run(i, memories)

@@ -3,6 +3,7 @@
 
 A part is a list of boxes: where it begins in the whole tensor, where in the local one, and its sizes.
 """
+
 from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Sequence, Tuple

@@ -5,6 +5,7 @@ A recorder draws nothing, so code that saves, restores or seeds generators must 
 draw that is taped the generator gets a state that names this draw. Whatever state is found before the next draw then
 says where that one begins, and a state that nobody gave is a draw that went by unseen.
 """
+
 from __future__ import annotations
 
 from typing import Dict, Tuple

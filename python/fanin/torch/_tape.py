@@ -4,6 +4,7 @@
 Plain values only. A tape holds operations on storages in the order in which the constructor ran them, the draws of
 each generator as a tree of positions, and the names that the finished model gives to parts of storages.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -88,7 +89,7 @@ class Op:
 
 @dataclass
 class Storage:
-    """Memory as the tape knows it; `defined` is False where it began without content."""
+    """Memory as the tape knows it."""
 
     id: int
     nbytes: int

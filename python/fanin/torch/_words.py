@@ -3,6 +3,7 @@
 
 The rules are arithmetic on shapes, strides and dtypes. The plan's reader computes the same and refuses what differs.
 """
+
 from __future__ import annotations
 
 import math
@@ -47,7 +48,14 @@ def normal_words(dtype: torch.dtype, sizes: Sequence[int], strides: Sequence[int
 
 
 def trunc_normal_words(
-    dtype: torch.dtype, sizes: Sequence[int], strides: Sequence[int], cached: bool, mean: float, std: float, a: float, b: float
+    dtype: torch.dtype,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    cached: bool,
+    mean: float,
+    std: float,
+    a: float,
+    b: float,
 ) -> Words:
     def cdf(x: float) -> float:
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
@@ -64,7 +72,13 @@ def trunc_normal_words(
 
 
 def other_words(
-    base: str, overload: str, args: Sequence[Any], sizes: Sequence[int], strides: Sequence[int], dtype: torch.dtype, cached: bool
+    base: str,
+    overload: str,
+    args: Sequence[Any],
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    dtype: torch.dtype,
+    cached: bool,
 ) -> Optional[Words]:
     """Of operations that only the host can repeat; None where the number of draws is not known."""
     n = math.prod(sizes)
@@ -73,7 +87,9 @@ def other_words(
         return Words(max(n - 1, 0)) if n < 214748364 else None
     if base == "log_normal_":
         return Words(4 * ((n - cached + 1) // 2), scalar=True)
-    if base in ("exponential_", "cauchy_", "geometric_") or (base in ("bernoulli", "bernoulli_") and overload in ("float", "p")):
+    if base in ("exponential_", "cauchy_", "geometric_") or (
+        base in ("bernoulli", "bernoulli_") and overload in ("float", "p")
+    ):
         return Words(2 * n)
     if base in ("bernoulli", "bernoulli_"):
         chances = args[1] if base == "bernoulli_" else args[0]
