@@ -63,18 +63,22 @@ static void check_op(const fanin_plan *plan, const fanin_plan_op *op, size_t *ba
     *end = op->at + op->ndraws > *end ? op->at + op->ndraws : *end;
 }
 
-enum { MOST_NBYTES = 1 << 16, MOST_TENSORS = 64, MOST_OPS = 200 };
+/* Data-dependent ops are drawn again for each tensor that is made alone. */
+enum { MOST_NBYTES = 1 << 16, MOST_TENSORS = 64, MOST_OPS = 200, MOST_DEPENDENT = 4 };
 
 static bool is_small(const fanin_plan *plan)
 {
     uint64_t nbytes = 0;
+    size_t ndependent = 0;
+    for (size_t i = 0; i < fanin_plan_op_count(plan); i++)
+        ndependent += fanin_plan_op_at(plan, i)->data_dependent;
     for (size_t s = 0; s < fanin_plan_storage_count(plan) && nbytes <= MOST_NBYTES; s++)
         nbytes +=
             fanin_plan_storage_nelem(plan, s) > MOST_NBYTES ? MOST_NBYTES + 1 : 8 * fanin_plan_storage_nelem(plan, s);
     for (size_t t = 0; t < fanin_plan_tensor_count(plan) && nbytes <= MOST_NBYTES; t++)
         nbytes += fanin_plan_tensor_at(plan, t)->nbytes > MOST_NBYTES ? MOST_NBYTES + 1
                                                                       : fanin_plan_tensor_at(plan, t)->nbytes;
-    return nbytes <= MOST_NBYTES && fanin_plan_tensor_count(plan) <= MOST_TENSORS &&
+    return nbytes <= MOST_NBYTES && fanin_plan_tensor_count(plan) <= MOST_TENSORS && ndependent <= MOST_DEPENDENT &&
            fanin_plan_op_count(plan) <= MOST_OPS;
 }
 
