@@ -15,11 +15,16 @@
 #include "init/view.h"
 #include "kernel/cast.h"
 
+/* A storage that is made, and the index before which its ops matter. */
+typedef struct needed {
+    size_t storage;
+    size_t end;
+} needed;
+
 typedef struct making {
     fanin_maker *maker;
-    const char *name;
     fanin_error *error;
-    size_t *storages; /* that are made, the one that is wanted first */
+    needed *storages; /* the one that is wanted first */
     size_t nstorages;
     size_t capacity;
 } making;
@@ -118,11 +123,11 @@ static fanin_status run_op(const making *m, const fanin_plan_op *op)
 
 /* ---- what a storage depends on ---- */
 
-static fanin_status add_storage(making *m, size_t storage, void *memory)
+static fanin_status add_storage(making *m, size_t storage, size_t end, void *memory)
 {
     if (m->nstorages == m->capacity) {
         size_t capacity = m->capacity == 0 ? 8 : 2 * m->capacity;
-        size_t *storages = fanin_reallocate(m->storages, m->nstorages, capacity, sizeof *storages);
+        needed *storages = fanin_reallocate(m->storages, m->nstorages, capacity, sizeof *storages);
         if (storages == NULL)
             return fanin_fail_memory(m->error, capacity * sizeof *storages);
         m->storages = storages;
@@ -133,21 +138,38 @@ static fanin_status add_storage(making *m, size_t storage, void *memory)
     if (memory == NULL)
         return fanin_fail_memory(m->error, nbytes_of(m, storage));
     m->maker->whole[storage] = memory;
-    m->storages[m->nstorages++] = storage;
+    m->storages[m->nstorages++] = (needed){storage, end};
     return FANIN_OK;
 }
 
-/* Sources, and theirs, of what was written up to op `last`; and how many ops that is in all. */
-static fanin_status add_sources(making *m, size_t last, size_t *nops)
+/* A source of op `reader`: what is written to it before that matters. */
+static fanin_status add_source(making *m, size_t storage, size_t reader, bool *again)
+{
+    if (m->maker->whole[storage] == NULL)
+        return add_storage(m, storage, reader, NULL);
+    for (size_t i = 0; i < m->nstorages; i++) {
+        if (m->storages[i].storage == storage && m->storages[i].end < reader) {
+            m->storages[i].end = reader;
+            *again = true; /* ops that did not matter may have sources too */
+        }
+    }
+    return FANIN_OK;
+}
+
+/* Sources, and theirs. */
+static fanin_status add_sources(making *m)
 {
     const fanin_maker *maker = m->maker;
-    for (size_t i = 0; i < m->nstorages; i++) {
-        size_t storage = m->storages[i];
-        for (size_t k = maker->first[storage]; k < maker->first[storage + 1] && maker->ops[k] <= last; k++) {
-            const fanin_plan_source *source = fanin_plan_op_at(maker->plan, maker->ops[k])->source;
-            ++*nops;
-            if (source != NULL && maker->whole[source->storage] == NULL)
-                FANIN_TRY(add_storage(m, source->storage, NULL));
+    bool again = true;
+    while (again) {
+        again = false;
+        for (size_t i = 0; i < m->nstorages; i++) {
+            size_t storage = m->storages[i].storage;
+            for (size_t k = maker->first[storage + 1]; k-- > maker->first[storage];) {
+                const fanin_plan_source *source = fanin_plan_op_at(maker->plan, maker->ops[k])->source;
+                if (source != NULL && maker->ops[k] < m->storages[i].end)
+                    FANIN_TRY(add_source(m, source->storage, maker->ops[k], &again));
+            }
         }
     }
     return FANIN_OK;
@@ -159,41 +181,49 @@ static int by_index(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static fanin_status run_ops(const making *m, size_t last, size_t nops)
+static size_t list_ops(const making *m, size_t *ops)
 {
     const fanin_maker *maker = m->maker;
-    size_t *ops = fanin_allocate(nops, sizeof *ops), n = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < m->nstorages; i++) {
+        const needed *of = &m->storages[i];
+        for (size_t k = maker->first[of->storage]; k < maker->first[of->storage + 1] && maker->ops[k] < of->end; k++) {
+            if (ops != NULL)
+                ops[n] = maker->ops[k];
+            n++;
+        }
+    }
+    return n;
+}
+
+static fanin_status run_ops(const making *m)
+{
+    size_t n = list_ops(m, NULL);
+    size_t *ops = fanin_allocate(n, sizeof *ops);
     if (ops == NULL)
-        return fanin_fail_memory(m->error, nops * sizeof *ops);
-    for (size_t i = 0; i < m->nstorages; i++)
-        for (size_t k = maker->first[m->storages[i]]; k < maker->first[m->storages[i] + 1]; k++)
-            if (maker->ops[k] <= last)
-                ops[n++] = maker->ops[k];
+        return fanin_fail_memory(m->error, n * sizeof *ops);
+    list_ops(m, ops);
     if (m->nstorages > 1)
         qsort(ops, n, sizeof *ops, by_index);
     fanin_status status = FANIN_OK;
     for (size_t i = 0; i < n && status == FANIN_OK; i++)
-        status = run_op(m, fanin_plan_op_at(maker->plan, ops[i]));
+        status = run_op(m, fanin_plan_op_at(m->maker->plan, ops[i]));
     fanin_free(ops);
     return status;
 }
 
 fanin_status fanin_whole_make(fanin_maker *maker, size_t storage, const char *name, void *memory, fanin_error *error)
 {
-    making m = {.maker = maker, .name = name, .error = error};
-    size_t end = maker->first[storage + 1], nops = 0;
-    if (end == maker->first[storage]) /* of no elements */
-        return FANIN_OK;
-    size_t last = maker->ops[end - 1];
-    fanin_status status = add_storage(&m, storage, memory);
+    making m = {.maker = maker, .error = error};
+    fanin_status status = add_storage(&m, storage, SIZE_MAX, memory);
     if (status == FANIN_OK)
-        status = add_sources(&m, last, &nops);
+        status = add_sources(&m);
     if (status == FANIN_OK)
-        status = run_ops(&m, last, nops);
+        status = run_ops(&m);
     for (size_t i = 0; i < m.nstorages; i++) {
         if (i > 0)
-            fanin_free(maker->whole[m.storages[i]]);
-        maker->whole[m.storages[i]] = NULL;
+            fanin_free(maker->whole[m.storages[i].storage]);
+        maker->whole[m.storages[i].storage] = NULL;
     }
     fanin_free(m.storages);
     if (status != FANIN_OK) {
