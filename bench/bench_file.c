@@ -96,6 +96,7 @@ static void write_checkpoint(const struct file_pass *pass)
     if (!(pass->how & SYNC)) {
         io.sync = no_sync;
         io.sync_directory = no_sync_directory;
+        io.write_back = NULL;
     }
     fanin_set_io(&io);
     bench_check(fanin_run_checkpoint(pass->plan, &options, &write, &result, &error), &error, "checkpoint");

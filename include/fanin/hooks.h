@@ -51,6 +51,12 @@ typedef struct fanin_io {
     int (*stat)(void *user, const char *path, fanin_file_info *info);
     int (*fstat)(void *user, int fd, fanin_file_info *info);
     int (*lock)(void *user, int fd); /* flock(LOCK_EX | LOCK_NB), on folders too; -EWOULDBLOCK: another holds it */
+    /*
+     * May be NULL. Begins to bring bytes that were written to the disk; with `drop` waits for them to be there and lets
+     * the system forget them. Only for speed, and memory that does not grow: 0 where nothing like it can be done, but
+     * an error of the disk must be returned, since sync may then not tell it again.
+     */
+    int (*write_back)(void *user, int fd, uint64_t offset, uint64_t nbytes, bool drop);
     void *user;
 } fanin_io;
 

@@ -3,7 +3,7 @@
  * The default I/O table (POSIX), the table in force, and whole transfers built on it. Nothing else in the library
  * makes a system call on a file.
  */
-#define _GNU_SOURCE /* fallocate, flock */
+#define _GNU_SOURCE /* fallocate, flock, sync_file_range */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -163,12 +163,38 @@ static int posix_lock(void *user, int fd)
     return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : failure();
 }
 
+/* What says that the call, or the file system, has no such thing. */
+static bool is_unsupported(int code)
+{
+    return code == ENOSYS || code == EINVAL || code == ESPIPE || code == EOPNOTSUPP;
+}
+
+/* sync_file_range leaves metadata and the disk's own cache to sync, which is why sync still comes. */
+static int posix_write_back(void *user, int fd, uint64_t offset, uint64_t nbytes, bool drop)
+{
+    (void)user;
+#if defined(__linux__)
+    const unsigned start = SYNC_FILE_RANGE_WRITE;
+    const unsigned wait = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    if (offset > INT64_MAX || nbytes > INT64_MAX - offset)
+        return 0;
+    if (sync_file_range(fd, (off_t)offset, (off_t)nbytes, drop ? wait : start) != 0)
+        return is_unsupported(errno) ? 0 : failure();
+    if (drop)
+        (void)posix_fadvise(fd, (off_t)offset, (off_t)nbytes, POSIX_FADV_DONTNEED);
+#else
+    (void)fd, (void)offset, (void)nbytes, (void)drop, (void)is_unsupported;
+#endif
+    return 0;
+}
+
 #define POSIX_TABLE                                                                                                    \
     {                                                                                                                  \
         .open_read = posix_open_read, .create_exclusive = posix_create_exclusive, .pread = posix_pread,                \
         .pwrite = posix_pwrite, .allocate = posix_allocate, .truncate = posix_truncate, .sync = posix_sync,            \
         .close = posix_close, .rename = posix_rename, .unlink = posix_unlink, .make_directory = posix_make_directory,  \
         .sync_directory = posix_sync_directory, .stat = posix_stat, .fstat = posix_fstat, .lock = posix_lock,          \
+        .write_back = posix_write_back,                                                                                \
     }
 
 static const fanin_io posix_io = POSIX_TABLE;

@@ -72,6 +72,11 @@ int fanin_file_fstat(int fd, fanin_file_info *info)
     UNINTERRUPTED(io->fstat(io->user, fd, info));
 }
 
+int fanin_file_write_back(int fd, uint64_t offset, uint64_t nbytes, bool drop)
+{
+    UNINTERRUPTED(io->write_back != NULL ? io->write_back(io->user, fd, offset, nbytes, drop) : 0);
+}
+
 int fanin_file_lock(int fd)
 {
     UNINTERRUPTED(io->lock != NULL ? io->lock(io->user, fd) : 0);

@@ -19,6 +19,8 @@ int fanin_file_make_directory(const char *path);
 int fanin_file_sync_directory(const char *path);
 int fanin_file_stat(const char *path, fanin_file_info *info);
 int fanin_file_fstat(int fd, fanin_file_info *info);
+/* begins to bring a range to the disk; with drop waits for it and forgets it. 0 as well where that cannot be done */
+int fanin_file_write_back(int fd, uint64_t offset, uint64_t nbytes, bool drop);
 int fanin_file_lock(int fd); /* 0 as well where there are no locks */
 
 #endif

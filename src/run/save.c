@@ -282,30 +282,29 @@ static fanin_status open_folder(saving *s)
 
 typedef struct filling {
     const saving *of;
-    const fanin_partial *partial;
-    pthread_mutex_t lock; /* of the file */
+    fanin_file_writer writer;
 } filling;
 
 static fanin_status write_tensor(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
 {
     filling *f = user;
-    fanin_file_sink file = fanin_file_sink_create(f->partial->fd, f->partial->path, f->of->offsets, &f->lock);
+    fanin_file_sink file = fanin_file_sink_create(&f->writer, f->of->offsets);
     fanin_digest_sink hashing = fanin_digest_sink_create(&file.sink, f->of->digests);
     return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
 }
 
 static fanin_status fill_shard(saving *s, size_t shard, const fanin_partial *partial)
 {
-    filling f = {.of = s, .partial = partial};
+    filling f = {.of = s};
     size_t first = s->shards.first[shard];
     const fanin_together together = {.maker = &s->maker,
                                      .tensors = s->shards.tensors + first,
                                      .ntensors = s->shards.first[shard + 1] - first,
                                      .make = write_tensor,
                                      .user = &f};
-    pthread_mutex_init(&f.lock, NULL);
+    fanin_file_writer_begin(&f.writer, partial->fd, partial->path);
     fanin_status status = fanin_make_together(&together, s->error);
-    pthread_mutex_destroy(&f.lock);
+    fanin_file_writer_end(&f.writer);
     return status;
 }
 

@@ -145,10 +145,29 @@ static fanin_status pass_barriers(const sharing *s, fanin_error *error)
     return status;
 }
 
+/*
+ * Tensors in memory that are long enough are shared out one by one, so that none is left to one thread while the others
+ * have nothing to do.
+ */
+static fanin_status make_large(const sharing *s, fanin_error *error)
+{
+    const fanin_together *together = s->together;
+    fanin_maker *maker = together->maker;
+    const uint64_t large = MIN_TASK_NELEM * maker->options->parallel->nthreads;
+    for (size_t i = 0; i < together->ntensors && together->in_place; i++) {
+        if (s->made[i] || fanin_plan_tensor_at(maker->plan, together->tensors[i])->nelem < large)
+            continue;
+        FANIN_TRY(together->make(together->user, maker, together->tensors[i], error));
+        s->made[i] = true;
+    }
+    return FANIN_OK;
+}
+
 static fanin_status share(sharing *s, fanin_error *error)
 {
     const fanin_parallel *parallel = s->together->maker->options->parallel;
     FANIN_TRY(pass_barriers(s, error));
+    FANIN_TRY(make_large(s, error));
     const size_t ntasks = cut(s);
     if (ntasks < 2)
         return make_range(s->together, s->made, s->together->maker, 0, s->together->ntensors, error);

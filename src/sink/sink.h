@@ -32,16 +32,40 @@ typedef struct fanin_memory_sink {
 } fanin_memory_sink;
 fanin_memory_sink fanin_memory_sink_create(void *const *data);
 
-/* An open file; tensor i begins at offsets[i]. */
-typedef struct fanin_file_sink {
-    fanin_sink sink;
+/* A run of bytes in a file. */
+typedef struct fanin_file_range {
+    uint64_t begin;
+    uint64_t end;
+} fanin_file_range;
+
+/* Runs that grow at once, more than tasks that write side by side; and those on their way to the disk. */
+enum { FANIN_FILE_NGROWING = 16, FANIN_FILE_NLEAVING = 16 };
+
+/*
+ * An open file that several tasks write. Its bytes are sent to the disk while others are made, and forgotten once they
+ * are there: what waits in memory stays the same however long the file is.
+ */
+typedef struct fanin_file_writer {
     int fd;
     const char *path;
+    pthread_mutex_t lock; /* the system lets writers of one file wait for each other, at more cost */
+    fanin_file_range growing[FANIN_FILE_NGROWING];
+    size_t next_growing;                           /* that is given up for a new one */
+    fanin_file_range leaving[FANIN_FILE_NLEAVING]; /* a ring, the oldest at first_leaving */
+    size_t first_leaving;
+    size_t nleaving;
+} fanin_file_writer;
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path);
+/* What was written last is left to the sync of the file. */
+void fanin_file_writer_end(fanin_file_writer *writer);
+
+/* A file; tensor i begins at offsets[i]. */
+typedef struct fanin_file_sink {
+    fanin_sink sink;
+    fanin_file_writer *writer;
     const uint64_t *offsets;
-    pthread_mutex_t *lock;
 } fanin_file_sink;
-/* `lock` is held while the file is written: the system lets writers of one file wait for each other, at more cost. */
-fanin_file_sink fanin_file_sink_create(int fd, const char *path, const uint64_t *offsets, pthread_mutex_t *lock);
+fanin_file_sink fanin_file_sink_create(fanin_file_writer *writer, const uint64_t *offsets);
 
 /* Passes everything on, and leaves in digests[i] the SHA-256 of tensor i's bytes. */
 typedef struct fanin_digest_sink {

@@ -140,9 +140,15 @@ static int bad_lock(void *user, int fd)
     return fails() && io.fault < 0 ? io.fault : REAL->lock(user, fd);
 }
 
+static int bad_write_back(void *user, int fd, uint64_t offset, uint64_t nbytes, bool drop)
+{
+    return fails() && io.fault < 0 ? io.fault : REAL->write_back(user, fd, offset, nbytes, drop);
+}
+
 static const fanin_io bad_io = {
-    bad_open_read, bad_create, bad_pread,          bad_pwrite,         bad_allocate, bad_truncate, bad_sync, bad_close,
-    bad_rename,    bad_unlink, bad_make_directory, bad_sync_directory, bad_stat,     bad_fstat,    bad_lock, NULL};
+    bad_open_read, bad_create,     bad_pread,  bad_pwrite,         bad_allocate,       bad_truncate, bad_sync,
+    bad_close,     bad_rename,     bad_unlink, bad_make_directory, bad_sync_directory, bad_stat,     bad_fstat,
+    bad_lock,      bad_write_back, NULL};
 
 static counting_allocator memory;
 

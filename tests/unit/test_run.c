@@ -8,6 +8,7 @@
 #include "plan_fixture.h"
 #include "scratch.h"
 
+#include <errno.h>
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -892,6 +893,60 @@ static void behind_barriers(void **state)
     }
 }
 
+/* -- Sent to the disk while it is made ----------------------------------------------------------------------------- */
+
+static struct {
+    size_t nstarts;
+    size_t ndrops;
+    size_t fail_at; /* call; 0: none */
+} behind;
+
+static int count_write_back(void *user, int fd, uint64_t offset, uint64_t nbytes, bool drop)
+{
+    behind.nstarts += !drop;
+    behind.ndrops += drop;
+    if (behind.fail_at == behind.nstarts + behind.ndrops)
+        return -EIO;
+    return fanin_default_io()->write_back(user, fd, offset, nbytes, drop);
+}
+
+static void written_behind(void **state)
+{
+    (void)state;
+    /* 80 MiB: more than may be on the way at once */
+    fanin_plan *plan = test_plan(SPEC("u8", "{\"name\":\"a\",\"shape\":[5]},{\"name\":\"b\",\"shape\":[80,1048576]}",
+                                      "{\"match\":\"**\",\"init\":\"ones\"}"),
+                                 0);
+    const fanin_run_options options = test_options(1);
+    const fanin_write_options write = {.size = sizeof write, .path = "w.safetensors", .force = true};
+    fanin_io io = *fanin_default_io();
+    fanin_digest digest;
+    fanin_write_result result;
+    assert_ok(fanin_run_digest(plan, &options, &digest, &error), error);
+    io.write_back = NULL;
+    for (int counted = 0; counted < 2; counted++) {
+        fanin_set_io(&io);
+        const fanin_status status = fanin_run_checkpoint(plan, &options, &write, &result, &error);
+        fanin_set_io(NULL);
+        assert_ok(status, error);
+        assert_memory_equal(result.digest.bytes, digest.bytes, 32);
+        io.write_back = count_write_back;
+    }
+    const size_t nstarts = behind.nstarts, ndrops = behind.ndrops;
+    assert_true(nstarts >= 19 && ndrops >= 3);
+    unlink("w.safetensors");
+    for (size_t fail_at = 1; fail_at <= nstarts + ndrops; fail_at += fail_at < 16 ? 15 : 1) {
+        behind.nstarts = behind.ndrops = 0;
+        behind.fail_at = fail_at;
+        fanin_set_io(&io);
+        const fanin_status status = fanin_run_checkpoint(plan, &options, &write, &result, &error);
+        fanin_set_io(NULL);
+        assert_fails(status, FANIN_ERROR_IO, error, "cannot write");
+        assert_int_equal(test_count_files(".", "w.safetensors"), 0);
+    }
+    fanin_plan_free(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -911,6 +966,7 @@ int main(void)
         cmocka_unit_test(output_is_input),
         cmocka_unit_test(progress_is_told),
         cmocka_unit_test(behind_barriers),
+        cmocka_unit_test(written_behind),
     };
     return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
 }
