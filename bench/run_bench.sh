@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 bench=${1:?usage: run_bench.sh BENCH [options]}
 shift
 python=${FANIN_PYTHON:-python3}
-sections=cache,memory,square,cold,threads,jump,model,file
+sections=cache,memory,square,cold,threads,jump,model,file,python
 out=
 files=
 options=
@@ -39,6 +39,25 @@ mkdir -p "$(dirname "$out")"
 work=$out.parts
 rm -rf "$work"
 mkdir "$work"
+
+# Constructors are no rows of the program: python_side.py has the whole section to itself.
+case ,$sections, in
+*,python,*) constructors=yes && sections=$(printf '%s' ",$sections," | sed 's/,python,/,/;s/^,//;s/,$//') ;;
+*) constructors=no ;;
+esac
+run_constructors() {
+    [ $constructors = yes ] && command -v "$python" >/dev/null || return 0
+    echo "== python: constructors with and without fanin" >&2
+    quick=
+    case " $options " in *" --quick "*) quick=--quick ;; esac
+    FANIN_LIBRARY=$(dirname "$bench")/../libfanin.so "$python" "$root/bench/python_side.py" $quick \
+        --json "$out-python.json" >"$out-python.txt" && cat "$out-python.txt" || [ $? -eq 77 ]
+}
+if [ -z "$sections" ]; then
+    run_constructors
+    rm -rf "$work"
+    exit
+fi
 
 if ! command -v "$python" >/dev/null; then
     # Without an interpreter there is nothing to compare with; the program alone says what it measures.
@@ -74,4 +93,5 @@ done
 "$python" "$root/bench/compare.py" --json "$out.json" "$work"/*.json >"$out.txt"
 cat "$out.txt"
 rm -rf "$work"
+run_constructors
 echo "$out.json $out.txt" >&2

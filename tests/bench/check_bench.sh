@@ -55,5 +55,15 @@ if command -v "${FANIN_PYTHON:-python3}" >/dev/null; then
     "$python" "$root/bench/plot.py" joined.json -o plot.svg || failed=1
     "$python" -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' plot.svg || failed=1
 fi
+if command -v "${FANIN_PYTHON:-python3}" >/dev/null; then
+    status=0
+    FANIN_LIBRARY=$(dirname "$bench")/../libfanin.so "$python" "$root/bench/python_side.py" --quick --json python.json \
+        >constructors 2>constructors.log || status=$?
+    case $status in
+    0) grep -q 'materialize, fresh pages' constructors && "$python" -m json.tool python.json >/dev/null || failed=1 ;;
+    77) tail -n 1 constructors.log ;;
+    *) cat constructors.log && failed=1 ;;
+    esac
+fi
 [ "$failed" -eq 0 ] && echo "$(grep -c '"section"' run.json) rows"
 exit "$failed"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What README.md shows is what happens: in each ```console block the lines after `$ ` are run in one folder and must
-# print what stands below them, times aside; a block ```json NAME is that file; the first ```c block is compiled and run.
+# print what stands below them, times aside; a block ```json NAME is that file; the first ```c block is compiled and run;
+# each ```python block is run where what it imports is there, and prints what stands behind its print calls.
 
 set -u
 root=${FANIN_SOURCE_DIR:?}
@@ -45,5 +46,23 @@ if ! "${FANIN_CC:-cc}" -std=c17 -Wall -Wextra -Werror -I "$root/include" readme_
     echo "the C example fails"
     failed=1
 fi
-[ "$failed" -eq 0 ] && echo "$((n - 1)) commands and the C example do what README.md shows"
+python=${FANIN_PYTHON:-python3}
+PYTHONPATH=$root/python
+FANIN_LIBRARY=$library/libfanin.so
+export PYTHONPATH FANIN_LIBRARY
+rm -f example.*.py
+awk '/^```python$/ { n++; inside = 1; next } /^```$/ { inside = 0 } inside { print > ("example." n ".py") }' "$readme"
+[ -f example.1.py ] || { echo "README.md has no Python example"; failed=1; }
+examples=0
+for example in example.*.py; do
+    if ! "$python" -c "$(grep '^import ' "$example")" 2>import.log; then
+        echo "left out, $example: $(tail -n 1 import.log)"
+        continue
+    fi
+    sed -n 's/^print(.*) *# //p' "$example" >"$example.expected"
+    "$python" "$example" >"$example.found" 2>&1
+    diff -u "$example.expected" "$example.found" || failed=1
+    examples=$((examples + 1))
+done
+[ "$failed" -eq 0 ] && echo "$examples Python examples, $((n - 1)) commands and the C example do what README.md shows"
 exit "$failed"
