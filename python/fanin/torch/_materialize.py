@@ -16,6 +16,7 @@ import torch
 from .._tensor import View
 from ..errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from ..plan import Plan, PlanTensor
+from ._accelerate import accelerate
 from ._memory import Memory, nbytes_for
 from ._plan_ops import TORCH_DTYPES
 from ._replay import Executor
@@ -86,10 +87,11 @@ def _run_host(described: Mapping[str, Any], seed: int, pieces: Sequence[_Piece])
     if not pieces:
         return
     executor = Executor(described, seed)
-    for piece in pieces:
-        made = executor.tensors([piece.name])[piece.name]
-        part = tuple(slice(begin, begin + size) for begin, size in zip(piece.box.start, piece.box.sizes))
-        piece.memory.copy_(made[part])
+    with accelerate():  # the draws among the operations
+        for piece in pieces:
+            made = executor.tensors([piece.name])[piece.name]
+            part = tuple(slice(begin, begin + size) for begin, size in zip(piece.box.start, piece.box.sizes))
+            piece.memory.copy_(made[part])
 
 
 # ---- models ----
