@@ -237,8 +237,9 @@ class Plan:
     def arrays(self, seed: int, names: typing.Optional[typing.Iterable[str]] = None) -> typing.Dict[str, typing.Any]:
         """Tensors as new NumPy arrays by name, without torch; tied names share one array.
 
-        names: all that a checkpoint holds, if None. Ops that the plan marks `bits: host` are computed by fanin, to the
-        tolerance of docs/recording.md; `state_dict` gives torch's own bits.
+        names: all that a checkpoint holds, if None, but for those that the library cannot make (`PlanTensor.refused`),
+            among them tensors whose bits only torch's own operations make: `state_dict` has these.
+        Raises fanin.UnsupportedError, with the reason, for a name that cannot be made.
         """
         if names is None:
             names = [tensor.name for tensor in self.tensors if tensor.is_persistent and tensor.refused is None]
@@ -252,7 +253,7 @@ class Plan:
                    shard: typing.Any = None) -> typing.Dict[str, typing.Any]:
         """Tensors of torch by name: the state_dict of the model that the plan was recorded from; tied names share one.
 
-        names: parameters and persistent buffers, if None. shard: `fanin.torch.Shard(dim, rank, world)`, to make only
+        names: parameters and persistent buffers, if None, but for those that the recorder refused. shard: `fanin.torch.Shard(dim, rank, world)`, to make only
         this rank's part of each parameter. Needs torch.
         """
         from .torch import _materialize

@@ -175,6 +175,12 @@ def test_state_dict():
         assert tensor_bytes(plan.state_dict(SEED, [name])[name]) == EXPECTED[name], name
 
 
+def test_numpy_without_what_only_torch_makes():
+    assert "gate" not in plan.arrays(SEED)
+    for make in (lambda: plan.arrays(SEED, ["gate"]), lambda: plan.tensor("gate", SEED)):
+        raises(fanin.UnsupportedError, "gate", make)
+
+
 def test_numpy_arrays():
     names = [name for name in EXPECTED if name != "gate"]
     made = plan.arrays(SEED, names)
@@ -202,6 +208,31 @@ def test_numbers_of_threads():
         plan.materialize(model, SEED)
         equal(model)
     fanin.set_num_threads(0)
+
+
+def test_fresh_memory_lives_as_long_as_its_tensors():
+    from fanin.torch._memory import Memory, nbytes_for
+
+    def mapped():
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * 4096
+
+    if sys.platform != "linux":
+        return
+    sizes = [40_000_000, 100, 9_000_001, 300_000]
+    before = mapped()
+    memory = Memory(nbytes_for(sizes) + (64 << 20))
+    made = [memory.empty((n,), torch.uint8).fill_(i) for i, n in enumerate(sizes)]
+    memory.close()
+    assert mapped() - before < sum(sizes) + (4 << 20)
+    part = made[0][5:9]
+    copied = copy.deepcopy(made[2])
+    del made[0]
+    assert part.tolist() == [0, 0, 0, 0] and [int(t[-1]) for t in made] == [1, 2, 3]
+    del part
+    assert mapped() - before < sum(sizes) - 30_000_000 + copied.numel() + (4 << 20)
+    shape = memory.empty((30, 20), torch.float32, (1, 30))
+    assert shape.stride() == (1, 30) and shape.numel() == 600
 
 
 def test_shards_are_chunks():
