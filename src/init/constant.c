@@ -18,7 +18,7 @@ static void set_run(void *data, uint64_t bits, int64_t n, size_t nbytes)
         return;
     }
     const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
-    uint64_t pattern = bits;
+    uint64_t pattern = nbytes < sizeof bits ? bits & (((uint64_t)1 << 8 * nbytes) - 1) : bits; /* without the sign's */
     for (size_t width = nbytes; width < sizeof pattern; width *= 2)
         pattern |= pattern << 8 * width;
     if (total <= FANIN_BYPASS_NBYTES) {
@@ -102,14 +102,24 @@ const fanin_fill_rule fanin_fill_constant = {
 
 /* ---- eye and dirac: zeros, then ones at given places ---- */
 
-static void set_one(const fanin_tensor *tensor, const int64_t *index)
+/* The element of each number i < n in steps of the sum of the first two strides: a diagonal. */
+static void set_diagonal(const fanin_tensor *tensor, int64_t offset, int64_t n)
 {
-    uint64_t bits = fanin_element_encode(tensor->dtype, 1.0);
-    size_t nbytes = fanin_dtype_nbits(tensor->dtype) / 8;
-    int64_t at = 0;
-    for (int i = 0; i < tensor->ndim; i++)
-        at += index[i] * tensor->strides[i];
-    memcpy((char *)tensor->data + at * (int64_t)nbytes, &bits, nbytes); /* the low bytes come first */
+    const uint64_t bits = fanin_element_encode(tensor->dtype, 1.0);
+    const int64_t nbytes = fanin_dtype_nbits(tensor->dtype) / 8;
+    const int64_t step = (tensor->strides[0] + tensor->strides[1]) * nbytes;
+    char *to = (char *)tensor->data + offset * nbytes;
+    /* copies of a known length are single stores; the low bytes come first */
+    for (int64_t i = 0; i < n; i++) {
+        if (nbytes == 4)
+            memcpy(to + i * step, &bits, 4);
+        else if (nbytes == 2)
+            memcpy(to + i * step, &bits, 2);
+        else if (nbytes == 8)
+            memcpy(to + i * step, &bits, 8);
+        else
+            memcpy(to + i * step, &bits, 1);
+    }
 }
 
 static fanin_status check_placeable(const fanin_tensor *tensor, const char *name, fanin_error *error)
@@ -136,19 +146,8 @@ static fanin_status run_eye(const double *value, const fanin_tensor *tensor, fan
     (void)value;
     (void)generator;
     (void)error;
-    /* some rows at a time: their ones are set while they are in the first-level cache */
-    enum { CACHED_NBYTES = 16384 };
-    int64_t row_nbytes = tensor->shape[1] * (int64_t)(fanin_dtype_nbits(tensor->dtype) / 8);
-    int64_t together = row_nbytes > 0 && row_nbytes < CACHED_NBYTES ? CACHED_NBYTES / row_nbytes : 1;
-    if (!fanin_tensor_is_contiguous(tensor))
-        together = tensor->shape[0];
-    for (int64_t begin = 0; begin < tensor->shape[0]; begin += together) {
-        int64_t end = begin + together < tensor->shape[0] ? begin + together : tensor->shape[0];
-        const fanin_tensor rows = fanin_tensor_rows(tensor, begin, end);
-        fanin_constant_write(&rows, 0.0);
-        for (int64_t i = begin; i < end && i < tensor->shape[1]; i++)
-            set_one(tensor, (int64_t[]){i, i});
-    }
+    fanin_constant_write(tensor, 0.0);
+    set_diagonal(tensor, 0, tensor->shape[0] < tensor->shape[1] ? tensor->shape[0] : tensor->shape[1]);
     return FANIN_OK;
 }
 
@@ -183,14 +182,11 @@ static fanin_status run_dirac(const double *value, const fanin_tensor *tensor, f
     fanin_constant_write(tensor, 0.0);
     if (n == 0) /* also when groups is large and there are no channels */
         return FANIN_OK;
-    for (int64_t g = 0; g < groups; g++) {
-        for (int64_t d = 0; d < n; d++) {
-            int64_t index[FANIN_MAX_DIMS] = {g * out + d, d};
-            for (int i = 2; i < tensor->ndim; i++)
-                index[i] = tensor->shape[i] / 2;
-            set_one(tensor, index);
-        }
-    }
+    int64_t centre = 0;
+    for (int i = 2; i < tensor->ndim; i++)
+        centre += tensor->shape[i] / 2 * tensor->strides[i];
+    for (int64_t g = 0; g < groups; g++)
+        set_diagonal(tensor, centre + g * out * tensor->strides[0], n);
     return FANIN_OK;
 }
 
