@@ -237,8 +237,8 @@ class Plan:
     def arrays(self, seed: int, names: typing.Optional[typing.Iterable[str]] = None) -> typing.Dict[str, typing.Any]:
         """Tensors as new NumPy arrays by name, without torch; tied names share one array.
 
-        names: all that a checkpoint holds, if None, but for those that the library cannot make (`PlanTensor.refused`),
-            among them tensors whose bits only torch's own operations make: `state_dict` has these.
+        names: all that a checkpoint holds, if None, but for those that the library cannot make (`PlanTensor.refused`).
+            Where the plan says `bits: host` its values are near torch's; `state_dict` has torch's own.
         Raises fanin.UnsupportedError, with the reason, for a name that cannot be made.
         """
         if names is None:
