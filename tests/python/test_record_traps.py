@@ -515,6 +515,17 @@ def test_trap_21_the_same_table_is_stored_once():
     assert len(plan["literals"]) == 1 and plan["literals"][0]["nbytes"] == 2000
 
 
+def test_trap_21_weights_from_files_are_no_constants():
+    from fanin.torch import _write_plan
+
+    _write_plan.MAX_LITERALS_NBYTES, before = 1000, _write_plan.MAX_LITERALS_NBYTES
+    try:
+        exact(lambda: Box(a=torch.arange(100.0)))
+        refuses(lambda: Box(a=torch.arange(200.0), b=torch.arange(90.0)), "read from files")
+    finally:
+        _write_plan.MAX_LITERALS_NBYTES = before
+
+
 def test_trap_22_hugging_face():
     transformers = python_package.need("transformers")
     config = transformers.GPT2Config(n_layer=2, n_embd=64, n_head=2, vocab_size=200, n_positions=64)

@@ -15,6 +15,9 @@ from ._positions import Placed
 from ._tape import Constant, Name, Op, Refused, Storage, Stream, Tape, View, tensor_bytes, tensor_of_bytes
 from ._words import is_contiguous
 
+# Tables of real models come to 135 MB at most.
+MAX_LITERALS_NBYTES = 500_000_000
+
 
 def json_number(value: float) -> Any:
     """As plans write doubles: integers without a point, what JSON lacks as strings."""
@@ -53,6 +56,7 @@ class Writer:
         self._numbers: Dict[int, int] = {}
         self._dtypes: Dict[int, torch.dtype] = {}
         self._literal_ids: Dict[str, int] = {}
+        self._literals_nbytes = 0
         self._constant_storages: Dict[Tuple[str, torch.dtype], int] = {}
         self._streams: Dict[Stream, int] = {tape.streams[0]: 0}
 
@@ -84,6 +88,12 @@ class Writer:
     def literal(self, data: bytes) -> int:
         key = hashlib.sha256(data).hexdigest()
         if key not in self._literal_ids:
+            self._literals_nbytes += len(data)
+            if self._literals_nbytes > MAX_LITERALS_NBYTES:
+                raise Refused(
+                    "the constants of this model take more than %d MB: a plan is for weights that are drawn, not for "
+                    "weights that were read from files" % (MAX_LITERALS_NBYTES // 10**6)
+                )
             self._literal_ids[key] = len(self.literals)
             text = base64.b64encode(data).decode()
             self.literals.append({"id": len(self.literals), "nbytes": len(data), "sha256": key, "data": text})

@@ -3,7 +3,7 @@
 """Records models and proves the plans: byte by byte against their constructors, in every way a plan can be run.
 
     record_models.py [--kind transformers|transformers-bf16|torchvision|timm] [--only NAME] [--part R/W] [-o ROWS.jsonl]
-    record_models.py --table ROWS.jsonl... > table.md          the table of docs/compatibility.md from such rows
+    record_models.py --table ROWS.jsonl... --into docs/compatibility.md
 
 Each row says what was equal. Needs torch, and the library whose models it builds; nothing is downloaded.
 """
@@ -185,35 +185,64 @@ _TITLES = {
     "torchvision": "torchvision",
     "timm": "timm",
 }
+_BEGIN, _END = "<!-- recorded models -->\n", "<!-- end -->"
+
+
+def outcome(row):
+    """(what C makes, what materialize makes) in words."""
+    if "error" in row:
+        return "-", "not recorded: %s" % row["error"]
+    made = "equal"
+    if row["refused"]:
+        name, reason = next(iter(row["refused"].items()))
+        made = "equal but for %d tensors (%s: %s)" % (len(row["refused"]), name, reason)
+    if row["host"]:
+        return "equal but for what %s leads to" % ", ".join("`%s`" % op for op in row["host_ops"]), made
+    return "equal" if made == "equal" else made, made
 
 
 def table(rows):
-    """Markdown: models by what is equal, and why where it is less than all."""
+    """Markdown: for each outcome the models that have it."""
     groups = {}
     for row in rows:
-        if "skipped" in row:
-            continue
-        if "error" in row:
-            key = ("-", "-", row["error"])
-        elif row["refused"]:
-            key = ("some refused", "some refused", next(iter(row["refused"].values())))
-        elif row["host"]:
-            ops = [op for op in row["host_ops"]]
-            key = ("%s" % ", ".join("`%s`" % op for op in ops), "equal", "")
-        else:
-            key = ("equal", "equal", "")
-        groups.setdefault(key, {}).setdefault(row["kind"], []).append(row["name"])
-    lines = ["| models | in C | `materialize` |", "|---|---|---|"]
-    for (in_c, made, why), kinds_ in sorted(
-        groups.items(), key=lambda item: (item[0][0] != "equal", -sum(map(len, item[1].values())))
-    ):
-        for kind, names in kinds_.items():
-            c_text = in_c if in_c in ("equal", "-", "some refused") else "all but what depends on %s" % in_c
+        if "skipped" not in row:
+            groups.setdefault((row["kind"], *outcome(row)), []).append(row["name"])
+    counts = {kind: sum(len(names) for key, names in groups.items() if key[0] == kind) for kind in _TITLES}
+    tensors = sum(row.get("tensors", 0) for row in rows)
+    skipped = sum("skipped" in row for row in rows)
+    lines = [
+        "%s: %s tensors. Of %d more types of transformers no small model can be built from the default configuration.\n"
+        % (
+            ", ".join("%d of %s" % (n, _TITLES[kind]) for kind, n in counts.items() if n),
+            format(tensors, ","),
+            skipped,
+        ),
+        "| | models | in C | `materialize` |",
+        "|---|---|---|---|",
+    ]
+    for kind in _TITLES:
+        found = [(key, names) for key, names in groups.items() if key[0] == kind]
+        for (_, in_c, made), names in sorted(found, key=lambda item: (item[0][1] != "equal", -len(item[1]))):
             lines.append(
-                "| %s (%d): %s | %s | %s%s |"
-                % (_TITLES[kind], len(names), ", ".join(sorted(names)), c_text, made, ": " + why if why else "")
+                "| %s: %d | %s | %s | %s |" % (_TITLES[kind], len(names), ", ".join(sorted(names)), in_c, made)
             )
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
+
+
+def write_table(paths, into):
+    rows = {}
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                rows[row["kind"], row["name"]] = row
+    text = table(list(rows.values()))
+    if into is None:
+        sys.stdout.write(text)
+        return
+    page = pathlib.Path(into).read_text(encoding="utf-8")
+    begin = page.index(_BEGIN) + len(_BEGIN)
+    pathlib.Path(into).write_text(page[:begin] + "\n" + text + "\n" + page[page.index(_END, begin) :], encoding="utf-8")
 
 
 def main():
@@ -223,11 +252,11 @@ def main():
     parser.add_argument("--part", default="0/1", help="only every W-th model, from the R-th")
     parser.add_argument("--after", default="", help="only models after this name, in the order of the library")
     parser.add_argument("-o", "--output")
-    parser.add_argument("--table", nargs="+", metavar="ROWS")
+    parser.add_argument("--table", nargs="+", metavar="ROWS", help="no recording: the table of these rows")
+    parser.add_argument("--into", metavar="PAGE", help="put the table between its marks in this page")
     options = parser.parse_args()
     if options.table:
-        rows = [json.loads(line) for path in options.table for line in open(path, encoding="utf-8")]
-        print(table(rows))
+        write_table(options.table, options.into)
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     record_all(options)
