@@ -277,8 +277,10 @@ static void print_deed(const fanin_plan *plan, const fanin_plan_op *op)
     else if (op->kind == FANIN_OP_UNKNOWN)
         print_field("not known", INDENT, "%s", op->unknown);
     else
-        print_field(op->kind == FANIN_OP_COPY ? "copy" : "cast", INDENT,
-                    "%s, %s %s from element %" PRId64 " on, as it is then", format_deed(plan, op, deed),
+        print_field(op->kind == FANIN_OP_COPY   ? "copy"
+                    : op->kind == FANIN_OP_CAST ? "cast"
+                                                : "function",
+                    INDENT, "%s, %s %s from element %" PRId64 " on, as it is then", format_deed(plan, op, deed),
                     format_shape(op->source->view.shape, op->source->view.ndim, shape),
                     fanin_dtype_name(op->source->view.dtype), op->source->offset);
 }

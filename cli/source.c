@@ -219,7 +219,11 @@ char *format_deed(const fanin_plan *plan, const fanin_plan_op *op, char text[DEE
         break;
     case FANIN_OP_COPY:
     case FANIN_OP_CAST:
-        snprintf(text, DEED_NBYTES, "%s of %s", op->kind == FANIN_OP_COPY ? "copy" : "cast",
+    case FANIN_OP_FUNCTION:
+        snprintf(text, DEED_NBYTES, "%s of %s",
+                 op->kind == FANIN_OP_COPY   ? "copy"
+                 : op->kind == FANIN_OP_CAST ? "cast"
+                                             : fanin_plan_function_name(op->function),
                  storage_name(plan, op->source->storage));
         break;
     default:

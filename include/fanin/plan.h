@@ -47,11 +47,38 @@ typedef struct fanin_plan_tensor {
 typedef enum fanin_plan_op_kind {
     FANIN_OP_FILL = 0,
     /* only in recorded plans: */
-    FANIN_OP_LITERAL, /* the bytes of a literal */
-    FANIN_OP_COPY,    /* what the ops before it left in `source`, which has the same dtype */
-    FANIN_OP_CAST,    /* the same, converted as torch's copy_ does */
-    FANIN_OP_UNKNOWN  /* of a later minor version: tensors that depend on it are refused */
+    FANIN_OP_LITERAL,  /* the bytes of a literal */
+    FANIN_OP_COPY,     /* what the ops before it left in `source`, which has the same dtype */
+    FANIN_OP_CAST,     /* the same, converted as torch's copy_ does */
+    FANIN_OP_FUNCTION, /* a function of each element of `source`, and of `other` or a number */
+    FANIN_OP_UNKNOWN   /* of a later minor version: tensors that depend on it are refused */
 } fanin_plan_op_kind;
+
+/*
+ * In the dtype of what is written, as torch computes it: 16-bit floats as float, rounded. The first five are within 2
+ * units in the last place of torch's, which takes them from vector libraries of the host; the others, in f32 and f64,
+ * are exact.
+ */
+typedef enum fanin_plan_function {
+    FANIN_FUNCTION_EXP,
+    FANIN_FUNCTION_LOG,
+    FANIN_FUNCTION_EXPM1,
+    FANIN_FUNCTION_LOG1P,
+    FANIN_FUNCTION_ERFINV,
+    FANIN_FUNCTION_NEG,
+    FANIN_FUNCTION_SQRT,
+    FANIN_FUNCTION_SIGN,
+    FANIN_FUNCTION_ADD,
+    FANIN_FUNCTION_SUB,
+    FANIN_FUNCTION_MUL,
+    FANIN_FUNCTION_DIV,
+    FANIN_FUNCTION_CLAMP, /* numbers: the least and the greatest value; NaN: none */
+    FANIN_FUNCTION_COUNT
+} fanin_plan_function;
+
+FANIN_API const char *fanin_plan_function_name(fanin_plan_function function); /* "exp"; NULL if there is none */
+/* Whether torch's bits are those of its host: such a result is near torch's, not equal to it. */
+FANIN_API bool fanin_plan_function_is_host(fanin_plan_function function, fanin_dtype dtype);
 
 /* Bytes that a recorded plan carries: row-major elements, little endian. */
 typedef struct fanin_plan_literal {
@@ -60,7 +87,7 @@ typedef struct fanin_plan_literal {
     uint8_t sha256[32];
 } fanin_plan_literal;
 
-/* What a copy or cast reads, element by element in row-major order. A stride may be 0. */
+/* What an op reads, element by element in row-major order. A stride may be 0. */
 typedef struct fanin_plan_source {
     size_t storage;
     int64_t offset;
@@ -84,7 +111,10 @@ typedef struct fanin_plan_op {
     int64_t offset;
     fanin_fill fill;                 /* FANIN_OP_FILL */
     size_t literal;                  /* FANIN_OP_LITERAL */
-    const fanin_plan_source *source; /* FANIN_OP_COPY, FANIN_OP_CAST; else NULL */
+    const fanin_plan_source *source; /* FANIN_OP_COPY, FANIN_OP_CAST, FANIN_OP_FUNCTION; else NULL */
+    fanin_plan_function function;    /* FANIN_OP_FUNCTION */
+    const fanin_plan_source *other;  /* of a function of two tensors; else NULL */
+    double numbers[2];               /* of a function of a tensor and a number, or of clamp */
     const char *unknown;             /* FANIN_OP_UNKNOWN: the op, as JSON */
     size_t stream;                   /* 0: the user's */
     uint64_t at;

@@ -180,11 +180,13 @@ static fanin_status check_all(covering *c)
         if (plan->ops[i].kind != FANIN_OP_UNKNOWN)
             c->ops[c->first[plan->ops[i].storage + 1]++] = i;
     for (size_t i = 0; i < plan->nops; i++) {
-        const fanin_plan_source *source = plan->ops[i].source;
-        if (source == NULL || plan->storages[source->storage].unknown != NULL)
-            continue;
-        const need read = {source->storage, source->offset, source->view, i, NULL};
-        FANIN_TRY(check_need(c, &read));
+        const fanin_plan_source *sources[] = {plan->ops[i].source, plan->ops[i].other};
+        for (size_t k = 0; k < 2; k++) {
+            if (sources[k] == NULL || plan->storages[sources[k]->storage].unknown != NULL)
+                continue;
+            const need read = {sources[k]->storage, sources[k]->offset, sources[k]->view, i, NULL};
+            FANIN_TRY(check_need(c, &read));
+        }
     }
     for (size_t i = 0; i < plan->ntensors; i++) {
         const fanin_plan_tensor *tensor = &plan->tensors[i];

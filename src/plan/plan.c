@@ -77,6 +77,18 @@ const char *fanin_plan_warning_at(const fanin_plan *plan, size_t i)
     return i < plan->nwarnings ? plan->warnings[i] : NULL;
 }
 
+const char *fanin_plan_function_name(fanin_plan_function function)
+{
+    static const char *const names[FANIN_FUNCTION_COUNT] = {"exp",  "log", "expm1", "log1p", "erfinv", "neg",  "sqrt",
+                                                            "sign", "add", "sub",   "mul",   "div",    "clamp"};
+    return (unsigned)function < FANIN_FUNCTION_COUNT ? names[function] : NULL;
+}
+
+bool fanin_plan_function_is_host(fanin_plan_function function, fanin_dtype dtype)
+{
+    return function <= FANIN_FUNCTION_ERFINV || (dtype != FANIN_F32 && dtype != FANIN_F64);
+}
+
 bool fanin_plan_is_recorded(const fanin_plan *plan)
 {
     return plan->is_recorded;

@@ -146,10 +146,35 @@ static void add_explanation(const writing *w, const fanin_plan_op *op)
 
 static const char *word_of(const fanin_plan_op *op)
 {
-    return op->kind == FANIN_OP_LITERAL ? "literal"
-           : op->kind == FANIN_OP_COPY  ? "copy"
-           : op->kind == FANIN_OP_CAST  ? "cast"
-                                        : fanin_plan_op_word(op->fill.kind);
+    return op->kind == FANIN_OP_LITERAL    ? "literal"
+           : op->kind == FANIN_OP_COPY     ? "copy"
+           : op->kind == FANIN_OP_CAST     ? "cast"
+           : op->kind == FANIN_OP_FUNCTION ? fanin_plan_function_name(op->function)
+                                           : fanin_plan_op_word(op->fill.kind);
+}
+
+static void add_source(const writing *w, const char *key, const fanin_plan_source *source)
+{
+    fanin_text_format(w->text, ",\"%s\":{\"s\":%zu", key, w->storage_id[source->storage]);
+    add_view(w->text, source->offset, &source->view);
+    fanin_text_add(w->text, "}");
+}
+
+/* What a function has beside the tensor it is of. */
+static void add_function(const writing *w, const fanin_plan_op *op)
+{
+    fanin_text *text = w->text;
+    if (op->function == FANIN_FUNCTION_CLAMP) {
+        add_number(text, "min", op->numbers[0]);
+        add_number(text, "max", op->numbers[1]);
+    } else if (op->other != NULL) {
+        add_source(w, "other", op->other);
+    } else if (op->function >= FANIN_FUNCTION_ADD) {
+        fanin_text_add(text, ",\"other\":");
+        fanin_plan_number_add(text, op->numbers[0]);
+    }
+    if (fanin_plan_function_is_host(op->function, op->view.dtype))
+        add_string(text, "bits", "host");
 }
 
 static void add_op(const writing *w, const fanin_plan_op *op)
@@ -166,9 +191,9 @@ static void add_op(const writing *w, const fanin_plan_op *op)
     if (op->kind == FANIN_OP_LITERAL) {
         fanin_text_format(text, ",\"literal\":%zu", w->literal_id[op->literal]);
     } else if (op->source != NULL) {
-        fanin_text_format(text, ",\"src\":{\"s\":%zu", w->storage_id[op->source->storage]);
-        add_view(text, op->source->offset, &op->source->view);
-        fanin_text_add(text, "}");
+        add_source(w, "src", op->source);
+        if (op->kind == FANIN_OP_FUNCTION)
+            add_function(w, op);
     } else {
         if (fanin_fill_kind_draws(op->fill.kind))
             add_position(w, op);
@@ -348,6 +373,8 @@ static void number(const writing *w, size_t *storage_id, size_t *literal_id)
         storage_id[op->storage] = 0;
         if (op->source != NULL)
             storage_id[op->source->storage] = 0;
+        if (op->other != NULL)
+            storage_id[op->other->storage] = 0;
         if (op->kind == FANIN_OP_LITERAL)
             literal_id[op->literal] = 0;
     }

@@ -77,7 +77,7 @@ fanin_status fanin_plan_need_word(fanin_plan_reader *r, const fanin_json *object
     return FANIN_OK;
 }
 
-static fanin_status read_double(fanin_plan_reader *r, const fanin_json *value, const char *key, double *number)
+fanin_status fanin_plan_read_double(fanin_plan_reader *r, const fanin_json *value, const char *key, double *number)
 {
     static const struct {
         const char *word;
@@ -283,7 +283,7 @@ static fanin_status read_fill(fanin_plan_reader *r, const fanin_json *json, fani
         const fanin_json *value = fanin_json_get(json, key);
         if (value == NULL)
             return fanin_json_fail(r->document, json, r->error, "\"%s\" is missing", key);
-        FANIN_TRY(read_double(r, value, key, &op->fill.value[i]));
+        FANIN_TRY(fanin_plan_read_double(r, value, key, &op->fill.value[i]));
     }
     return FANIN_OK;
 }
@@ -311,7 +311,7 @@ static fanin_status read_explanation(fanin_plan_reader *r, const fanin_json *jso
     for (size_t i = 0; i < 3; i++) {
         const fanin_json *number = fanin_json_get(explain, numbers[i].key);
         if (number != NULL)
-            FANIN_TRY(read_double(r, number, numbers[i].key, numbers[i].number));
+            FANIN_TRY(fanin_plan_read_double(r, number, numbers[i].key, numbers[i].number));
         if (fanin_json_get(explain, texts[i].key) != NULL)
             FANIN_TRY(fanin_plan_need_text(r, explain, texts[i].key, texts[i].text));
     }
@@ -408,6 +408,12 @@ static void find_kind(const fanin_plan_reader *r, const char *word, fanin_plan_o
             op->fill.kind = (fanin_fill_kind)kind;
         }
     }
+    for (int f = 0; r->plan->is_recorded && f < FANIN_FUNCTION_COUNT; f++) {
+        if (strcmp(fanin_plan_function_name((fanin_plan_function)f), word) == 0) {
+            op->kind = FANIN_OP_FUNCTION;
+            op->function = (fanin_plan_function)f;
+        }
+    }
     for (size_t i = 0; r->plan->is_recorded && i < sizeof recorded / sizeof recorded[0]; i++)
         if (strcmp(recorded[i].word, word) == 0)
             op->kind = recorded[i].kind;
@@ -435,8 +441,17 @@ static fanin_status check_keys(fanin_plan_reader *r, const fanin_json *json, con
         keys[n++] = fanin_fill_value_name(op->fill.kind, i);
     if (op->kind == FANIN_OP_LITERAL)
         keys[n++] = "literal";
-    if (op->kind == FANIN_OP_COPY || op->kind == FANIN_OP_CAST)
+    if (op->kind == FANIN_OP_COPY || op->kind == FANIN_OP_CAST || op->kind == FANIN_OP_FUNCTION)
         keys[n++] = "src";
+    if (op->kind == FANIN_OP_FUNCTION) {
+        keys[n++] = "bits";
+        if (op->function == FANIN_FUNCTION_CLAMP) {
+            keys[n++] = "min";
+            keys[n++] = "max";
+        } else if (op->function >= FANIN_FUNCTION_ADD) {
+            keys[n++] = "other";
+        }
+    }
     return fanin_keys_check(r->document, json, keys, word, r->error);
 }
 

@@ -35,6 +35,8 @@ fanin_status fanin_plan_need_number(fanin_plan_reader *r, const fanin_json *obje
 /* An index below `count` of what `what` names. */
 fanin_status fanin_plan_need_index(fanin_plan_reader *r, const fanin_json *object, const char *key, size_t count,
                                    const char *what, size_t *index);
+/* A number, or the word that stands for one JSON has not. */
+fanin_status fanin_plan_read_double(fanin_plan_reader *r, const fanin_json *value, const char *key, double *number);
 /* Kept in the plan's arena. */
 fanin_status fanin_plan_need_text(fanin_plan_reader *r, const fanin_json *object, const char *key, const char **text);
 fanin_status fanin_plan_need_word(fanin_plan_reader *r, const fanin_json *object, const char *key, const char *word);
@@ -53,7 +55,7 @@ fanin_status fanin_recording_read_source(fanin_plan_reader *r, const fanin_json 
 fanin_status fanin_recording_read_literals(fanin_plan_reader *r, const fanin_json *list);
 /* The storage is known, the name is read. */
 fanin_status fanin_recording_read_tensor(fanin_plan_reader *r, const fanin_json *json, fanin_plan_tensor *tensor);
-/* The source of a copy or cast, or the literal. View, kind and storage of the op are there. */
+/* What a copy, cast or function reads, or the literal. View, kind and storage of the op are there. */
 fanin_status fanin_recording_read_content(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op);
 /* Position, draws and dependence of a fill, which are stated and checked. */
 fanin_status fanin_recording_read_position(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op);

@@ -200,6 +200,8 @@ static void mark_all(fanin_plan *plan, struct survival *storages, uint64_t *cuts
             mark_op(op, storage, cuts + storage->first, next + storage->first);
         if (!op->dead && op->source != NULL)
             storages[op->source->storage].is_read = true;
+        if (!op->dead && op->other != NULL)
+            storages[op->other->storage].is_read = true;
     }
 }
 

@@ -5,6 +5,7 @@
  * say.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -221,7 +222,8 @@ fanin_status fanin_recording_read_tensor(fanin_plan_reader *r, const fanin_json 
 
 /* ---- ops ---- */
 
-static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op)
+static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, const char *key, const fanin_plan_op *op,
+                                const fanin_plan_source **read)
 {
     static const char *const keys[] = {"s", "off", "sizes", "strides", NULL};
     const fanin_json *from;
@@ -230,8 +232,8 @@ static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, fa
     fanin_plan_source *source = fanin_arena_allocate(&r->plan->arena, 1, sizeof *source);
     if (source == NULL)
         return fanin_fail_memory(r->error, sizeof *source);
-    FANIN_TRY(fanin_plan_need(r, json, "src", FANIN_JSON_OBJECT, &from));
-    FANIN_TRY(fanin_keys_check(r->document, from, keys, "\"src\"", r->error));
+    FANIN_TRY(fanin_plan_need(r, json, key, FANIN_JSON_OBJECT, &from));
+    FANIN_TRY(fanin_keys_check(r->document, from, keys, key, r->error));
     FANIN_TRY(fanin_plan_need_index(r, from, "s", r->plan->nstorages, "storage", &source->storage));
     FANIN_TRY(fanin_plan_need_sizes(r, from, "sizes", sizes, &ndim));
     const fanin_storage *storage = &r->plan->storages[source->storage];
@@ -246,9 +248,40 @@ static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, fa
     FANIN_TRY(fanin_plan_check_inside(r, from, storage->nelem, source->offset, &source->view));
     if (fanin_tensor_nelem(&source->view) != fanin_tensor_nelem(&op->view))
         return fanin_json_fail(r->document, from, r->error,
-                               "\"src\" has %" PRId64 " elements, and what is written has %" PRId64,
+                               "\"%s\" has %" PRId64 " elements, and what is written has %" PRId64, key,
                                fanin_tensor_nelem(&source->view), fanin_tensor_nelem(&op->view));
-    op->source = source;
+    *read = source;
+    return FANIN_OK;
+}
+
+/* Numbers, the second tensor, and the mark of what depends on the host. The first tensor is there. */
+static fanin_status read_function(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op)
+{
+    fanin_dtype dtype = op->view.dtype;
+    const fanin_json *other = fanin_json_get(json, "other"), *bits = fanin_json_get(json, "bits");
+    bool is_host = fanin_plan_function_is_host(op->function, dtype);
+    op->numbers[0] = op->numbers[1] = NAN;
+    if (!fanin_dtype_is_random(dtype))
+        return fanin_json_fail(r->document, json, r->error,
+                               "functions are computed in f64, f32, bf16 and f16, not in %s", fanin_dtype_name(dtype));
+    if (op->function == FANIN_FUNCTION_CLAMP) {
+        static const char *const keys[] = {"min", "max"};
+        for (size_t i = 0; i < 2; i++)
+            if (fanin_json_get(json, keys[i]) != NULL)
+                FANIN_TRY(fanin_plan_read_double(r, fanin_json_get(json, keys[i]), keys[i], &op->numbers[i]));
+    } else if (op->function >= FANIN_FUNCTION_ADD) {
+        if (other == NULL)
+            return fanin_json_fail(r->document, json, r->error, "\"other\" is missing");
+        FANIN_TRY(other->kind == FANIN_JSON_OBJECT ? read_source(r, json, "other", op, &op->other)
+                                                   : fanin_plan_read_double(r, other, "other", &op->numbers[0]));
+    }
+    if (op->source->view.dtype != dtype || (op->other != NULL && op->other->view.dtype != dtype))
+        return fanin_json_fail(r->document, json, r->error, "all tensors of a function must have one dtype");
+    if (bits != NULL)
+        FANIN_TRY(fanin_plan_need_word(r, json, "bits", "host"));
+    if ((bits != NULL) != is_host)
+        return fanin_json_fail(r->document, json, r->error,
+                               "\"bits\": \"host\" belongs to functions that are not exact, and to those of 16 bits");
     return FANIN_OK;
 }
 
@@ -268,7 +301,9 @@ fanin_status fanin_recording_read_content(fanin_plan_reader *r, const fanin_json
                                    r->plan->literals[op->literal].nbytes, expected);
         return FANIN_OK;
     }
-    FANIN_TRY(read_source(r, json, op));
+    FANIN_TRY(read_source(r, json, "src", op, &op->source));
+    if (op->kind == FANIN_OP_FUNCTION)
+        return read_function(r, json, op);
     fanin_dtype from = op->source->view.dtype;
     if (op->kind == FANIN_OP_COPY && from != dtype)
         return fanin_json_fail(r->document, json, r->error, "a copy from %s to %s is a \"cast\"",
@@ -417,6 +452,8 @@ void fanin_recording_follow_unknown(fanin_plan *plan, const fanin_plan_op *op)
     fanin_storage *storage = &plan->storages[op->storage];
     if (op->source != NULL && storage->unknown == NULL)
         storage->unknown = plan->storages[op->source->storage].unknown;
+    if (op->other != NULL && storage->unknown == NULL)
+        storage->unknown = plan->storages[op->other->storage].unknown;
 }
 
 void fanin_recording_refuse_unknown(fanin_plan *plan)

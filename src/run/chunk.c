@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "init/view.h"
 #include "kernel/cast.h"
+#include "run/function.h"
 #include "run/whole.h"
 
 /*
@@ -92,9 +93,9 @@ static bool has_rounds(const fanin_maker *maker, const fanin_plan_op *op)
 }
 
 /*
- * Pieces are possible if every op writes one run of elements, is a constant, a literal, or a fill that can be split,
- * and no two that draw meet. Constants and literals may lie over anything (a padding row) and are laid over each piece
- * in the plan's order.
+ * Pieces are possible if every op writes one run of elements, is a constant, a literal, a function of the elements it
+ * writes, or a fill that can be split, and no two that draw meet. All but the last may lie over anything (a padding
+ * row) and are laid over each piece in the plan's order.
  */
 static bool can_split(const fanin_maker *maker, size_t storage)
 {
@@ -105,7 +106,8 @@ static bool can_split(const fanin_maker *maker, size_t storage)
         return false;
     for (size_t i = 0; i < nops; i++) {
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, ops[i]);
-        bool splits = op->kind == FANIN_OP_LITERAL ? fanin_tensor_is_contiguous(&op->view)
+        bool splits = op->kind == FANIN_OP_LITERAL    ? fanin_tensor_is_contiguous(&op->view)
+                      : op->kind == FANIN_OP_FUNCTION ? fanin_function_is_in_place(op)
                       : op->data_dependent
                           ? has_rounds(maker, op)
                           : op->kind == FANIN_OP_FILL && fanin_fill_is_splittable(&op->fill, &op->view, profile);
@@ -248,6 +250,8 @@ static fanin_status make_piece(making *m, const fanin_plan_op *drawn, uint64_t b
                    (const uint8_t *)fanin_plan_literal_at(m->maker->plan, op->literal)->data +
                        (size_t)(from - op_begin(op)) * m->nbytes,
                    (size_t)(to - from) * m->nbytes);
+        else if (op->kind == FANIN_OP_FUNCTION)
+            fanin_function_run(op, at, NULL, at, (size_t)(to - from));
         else if (has_rounds(m->maker, op))
             fanin_rounds_make(m->maker->rounds, from - op_begin(op), to - from, at);
         else
@@ -300,8 +304,8 @@ static const fanin_plan_op *only_copy(const fanin_maker *maker, size_t storage)
         return NULL;
     size_t index = maker->ops[maker->first[storage]];
     const fanin_plan_op *op = fanin_plan_op_at(maker->plan, index);
-    if (op->source == NULL || op->offset != 0 || !fanin_tensor_is_contiguous(&op->view) ||
-        !fanin_tensor_is_contiguous(&op->source->view) ||
+    if ((op->kind != FANIN_OP_COPY && op->kind != FANIN_OP_CAST) || op->offset != 0 ||
+        !fanin_tensor_is_contiguous(&op->view) || !fanin_tensor_is_contiguous(&op->source->view) ||
         (uint64_t)fanin_tensor_nelem(&op->view) != fanin_plan_storage_nelem(maker->plan, storage))
         return NULL;
     size_t end = maker->first[op->source->storage + 1];

@@ -74,6 +74,8 @@ static void mark_storages(const fanin_together *together, bool *marked)
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, i);
         if (!op->dead && op->source != NULL && marked[op->storage])
             marked[op->source->storage] = true;
+        if (!op->dead && op->other != NULL && marked[op->storage])
+            marked[op->other->storage] = true;
     }
 }
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "init/view.h"
 #include "kernel/cast.h"
+#include "run/function.h"
 
 /* A storage that is made, and the index before which its ops matter. */
 typedef struct needed {
@@ -75,34 +76,66 @@ static void write_literal(const making *m, const fanin_plan_op *op, const fanin_
         fanin_walk_scatter(&walk, 0, walk.nelem, fanin_plan_literal_at(m->maker->plan, op->literal)->data);
 }
 
-/* In portions, but all at once within one storage, where what is written may be read. */
-static fanin_status copy(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
+/* The elements that an op reads, in row-major order. */
+static fanin_status walk_source(const making *m, const fanin_plan_source *source, fanin_walk *walk)
 {
-    fanin_tensor source = op->source->view;
-    fanin_walk from, to;
-    int64_t nelem = fanin_tensor_nelem(view), portion = FANIN_CHUNK_NELEM;
-    if (op->source->storage == op->storage || portion > nelem)
-        portion = nelem;
-    FANIN_TRY(place(m, op->source->storage, op->source->offset, &source));
-    fanin_walk_logical(&source, &from);
-    fanin_walk_logical(view, &to);
-    uint8_t *read = fanin_allocate((size_t)portion, from.nbytes);
-    uint8_t *converted = op->kind == FANIN_OP_CAST ? fanin_allocate((size_t)portion, to.nbytes) : read;
-    if (read == NULL || converted == NULL) {
-        fanin_free(read);
-        return fanin_fail_memory(m->error, (uint64_t)portion * from.nbytes);
-    }
-    for (int64_t done = 0; done < nelem; done += portion) {
-        int64_t n = nelem - done < portion ? nelem - done : portion;
-        fanin_walk_gather(&from, done, n, read);
-        if (converted != read)
-            fanin_cast(source.dtype, read, view->dtype, converted, (size_t)n);
-        fanin_walk_scatter(&to, done, n, converted);
-    }
-    if (converted != read)
-        fanin_free(converted);
-    fanin_free(read);
+    fanin_tensor view = source->view;
+    FANIN_TRY(place(m, source->storage, source->offset, &view));
+    fanin_walk_logical(&view, walk);
     return FANIN_OK;
+}
+
+/* Memory for n elements of each: what is read from both sources, and what is written. */
+typedef struct portions {
+    uint8_t *first;
+    uint8_t *second; /* NULL: there is no second source */
+    uint8_t *result;
+} portions;
+
+static void compute(const fanin_plan_op *op, const portions *p, size_t n)
+{
+    if (op->kind == FANIN_OP_FUNCTION)
+        fanin_function_run(op, p->first, p->second, p->result, n);
+    else
+        fanin_cast(op->source->view.dtype, p->first, op->view.dtype, p->result, n);
+}
+
+/* Whether an op may read what it has written before, unless all is read first. */
+static bool reads_itself(const fanin_plan_op *op)
+{
+    return (op->source->storage == op->storage && !fanin_function_is_in_place(op)) ||
+           (op->other != NULL && op->other->storage == op->storage);
+}
+
+/* A copy, cast or function, in portions; all at once where what is written may be read. */
+static fanin_status write_from_sources(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
+{
+    fanin_walk first, second, to;
+    int64_t nelem = fanin_tensor_nelem(view), portion = FANIN_CHUNK_NELEM;
+    if (portion > nelem || reads_itself(op))
+        portion = nelem;
+    FANIN_TRY(walk_source(m, op->source, &first));
+    if (op->other != NULL)
+        FANIN_TRY(walk_source(m, op->other, &second));
+    fanin_walk_logical(view, &to);
+    portions p = {.first = fanin_allocate((size_t)portion, first.nbytes),
+                  .second = op->other != NULL ? fanin_allocate((size_t)portion, to.nbytes) : NULL,
+                  .result = fanin_allocate((size_t)portion, to.nbytes)};
+    fanin_status status = FANIN_OK;
+    if (p.first == NULL || p.result == NULL || (op->other != NULL && p.second == NULL))
+        status = fanin_fail_memory(m->error, (uint64_t)portion * to.nbytes);
+    for (int64_t done = 0; done < nelem && status == FANIN_OK; done += portion) {
+        int64_t n = nelem - done < portion ? nelem - done : portion;
+        fanin_walk_gather(&first, done, n, p.first);
+        if (p.second != NULL)
+            fanin_walk_gather(&second, done, n, p.second);
+        compute(op, &p, (size_t)n);
+        fanin_walk_scatter(&to, done, n, p.result);
+    }
+    fanin_free(p.first);
+    fanin_free(p.second);
+    fanin_free(p.result);
+    return status;
 }
 
 static fanin_status run_op(const making *m, const fanin_plan_op *op)
@@ -115,7 +148,8 @@ static fanin_status run_op(const making *m, const fanin_plan_op *op)
         return FANIN_OK;
     case FANIN_OP_COPY:
     case FANIN_OP_CAST:
-        return copy(m, op, &view);
+    case FANIN_OP_FUNCTION:
+        return write_from_sources(m, op, &view);
     default:
         return run_fill(m, op, &view);
     }
@@ -166,9 +200,11 @@ static fanin_status add_sources(making *m)
         for (size_t i = 0; i < m->nstorages; i++) {
             size_t storage = m->storages[i].storage;
             for (size_t k = maker->first[storage + 1]; k-- > maker->first[storage];) {
-                const fanin_plan_source *source = fanin_plan_op_at(maker->plan, maker->ops[k])->source;
-                if (source != NULL && maker->ops[k] < m->storages[i].end)
-                    FANIN_TRY(add_source(m, source->storage, maker->ops[k], &again));
+                const fanin_plan_op *op = fanin_plan_op_at(maker->plan, maker->ops[k]);
+                if (op->source != NULL && maker->ops[k] < m->storages[i].end)
+                    FANIN_TRY(add_source(m, op->source->storage, maker->ops[k], &again));
+                if (op->other != NULL && maker->ops[k] < m->storages[i].end)
+                    FANIN_TRY(add_source(m, op->other->storage, maker->ops[k], &again));
             }
         }
     }

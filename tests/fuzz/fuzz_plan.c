@@ -48,6 +48,9 @@ static void check_op(const fanin_plan *plan, const fanin_plan_op *op, size_t *ba
         break;
     case FANIN_OP_COPY:
     case FANIN_OP_CAST:
+    case FANIN_OP_FUNCTION:
+        if (op->other != NULL)
+            check_inside(plan, op->other->storage, &op->other->view, op->other->offset);
         check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
         REQUIRE(fanin_tensor_nelem(&op->source->view) == fanin_tensor_nelem(&op->view));
         break;

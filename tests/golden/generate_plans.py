@@ -5,7 +5,8 @@
     python generate_plans.py -o plans
 
 Every plan becomes NAME.plan.json, in which "check" has the SHA-256 of each tensor at seed 0, and all of them together
-digests.json with those at other seeds. No recorder takes part: where an op begins in the stream is counted here, by
+digests.json with those at other seeds. Tensors of functions that torch takes from its host are in near.json with
+all their bytes at seed 0. No recorder takes part: where an op begins in the stream is counted here, by
 the rules that docs/plan-format.md gives, and what its storage holds is what torch left there.
 """
 import argparse
@@ -18,6 +19,7 @@ import os
 import torch
 
 SEEDS = (0, 1, 42, 2**63 + 11)
+HOST = ("exp", "log", "expm1", "log1p", "erfinv")
 SHORT = {torch.float32: "f32", torch.float64: "f64", torch.bfloat16: "bf16", torch.float16: "f16", torch.int64: "i64",
          torch.int32: "i32", torch.int16: "i16", torch.uint8: "u8", torch.int8: "i8", torch.bool: "bool",
          torch.complex64: "c64"}
@@ -50,6 +52,7 @@ class Tape:
     def __init__(self, seed):
         self.streams, self.seeds = [Stream(seed)], ["user"]
         self.storages, self.names, self.ops, self.literals, self.memory = [], [], [], [], []
+        self.near = {}  # tensors whose bits are the host's
 
     # -- what there is
 
@@ -174,6 +177,21 @@ class Tape:
                    src={"s": self.storage_of(source), **self.view_of(source)})
         return tensor.copy_(source)
 
+    def function(self, name, tensor, source, *numbers, other=None, low=None, high=None):
+        """A function of elements, in torch's own words; out of place unless `source` is `tensor`."""
+        values = {"src": {"s": self.storage_of(source), **self.view_of(source.expand(tensor.shape))}}
+        if isinstance(other, torch.Tensor):
+            values["other"] = {"s": self.storage_of(other), **self.view_of(other.expand(tensor.shape))}
+        elif other is not None:
+            values["other"] = other
+        if name == "clamp":
+            values.update({key: value for key, value in (("min", low), ("max", high)) if value is not None})
+        if name in HOST or tensor.dtype not in (torch.float32, torch.float64):
+            values["bits"] = "host"
+        self.write(name, tensor, **values)
+        arguments = (low, high) if name == "clamp" else () if other is None else (other,)
+        return tensor.copy_(getattr(torch, name)(source, *arguments))
+
     # -- the plan
 
     def plan(self, digests):
@@ -185,7 +203,7 @@ class Tape:
             view = self.view_of(tensor)
             tensors.append({"name": name, "s": self.storage_of(tensor), "off": view["off"], "shape": view["sizes"],
                             "strides": view["strides"], **more})
-            if "refused" not in more:
+            if "refused" not in more and name not in self.near:
                 digested[name] = hashlib.sha256(raw(tensor)).hexdigest()
         plan = {"format": "fanin-plan", "version": [1, 1], "profile": "torch-2.13",
                 "streams": [{"id": i, "kind": "mt19937", "seed": seed} for i, seed in enumerate(self.seeds)],
@@ -379,7 +397,47 @@ def shapes(t):
     t.name("ones", t.fill(t.new(4, torch.int64), 1), kind="buffer")
 
 
-MODELS = (tied, views, few, barriers, casts, streams, large, shapes)
+def functions(t):
+    """Arithmetic, which is exact in f32 and f64, and what torch takes from vector libraries of its host."""
+    for dtype in (torch.float32, torch.float64):
+        short = SHORT[dtype]
+        a, b = t.uniform(t.new(120, dtype).view(8, 15), -2.0, 2.0), t.normal(t.new(120, dtype).view(8, 15), 0.0, 3.0)
+        row = t.uniform(t.new(15, dtype), 0.5, 1.5)
+        for name in ("add", "sub", "mul", "div"):
+            t.name("%s.%s" % (short, name), t.function(name, t.new(120, dtype).view(8, 15), a, other=b))
+            t.name("%s.%s.number" % (short, name), t.function(name, t.new(120, dtype).view(8, 15), a, other=0.3))
+            t.name("%s.%s.row" % (short, name), t.function(name, t.new(120, dtype).view(8, 15), b, other=row))
+            t.name("%s.%s.t" % (short, name), t.function(name, t.new(120, dtype).view(15, 8), a.t(), other=b.t()))
+        for name in ("neg", "sign"):
+            t.name("%s.%s" % (short, name), t.function(name, t.new(120, dtype).view(8, 15), b))
+        t.name("%s.sqrt" % short, t.function("sqrt", t.new(15, dtype), row))
+        t.name("%s.clamp" % short, t.function("clamp", t.new(120, dtype).view(8, 15), b, low=-1.1, high=0.7))
+        t.name("%s.clamp.min" % short, t.function("clamp", t.new(120, dtype).view(8, 15), b, low=0.1))
+        t.name("%s.clamp.max" % short, t.function("clamp", t.new(120, dtype).view(8, 15), b, high=0.1))
+        chain = t.uniform(t.new(300001, dtype), -1.0, 1.0)
+        t.function("mul", chain, chain, other=0.0282842712474619)
+        t.function("add", chain, chain, other=0.01)
+        t.function("clamp", chain, chain, low=-0.02, high=0.02)
+        t.name("%s.chain" % short, chain)
+        t.function("mul", a[2:4], a[2:4], other=a[4:6])
+        t.name("%s.part" % short, a)
+        for name, low, high in (("exp", -20.0, 20.0), ("log", 1e-6, 10.0), ("expm1", -3.0, 3.0), ("log1p", -0.99, 5.0),
+                                ("erfinv", -1.0, 1.0)):
+            drawn = t.uniform(t.new(400, dtype), low, high)
+            t.near["%s.%s" % (short, name)] = made = t.function(name, t.new(400, dtype), drawn)
+            t.name("%s.%s" % (short, name), made)
+            small = t.function("mul", t.new(400, dtype), drawn, other=1e-5)
+            if name != "log":
+                t.near["%s.%s.small" % (short, name)] = made = t.function(name, t.new(400, dtype), small)
+                t.name("%s.%s.small" % (short, name), made)
+    half = t.uniform(t.new(400, torch.bfloat16), -2.0, 2.0)
+    t.near["bf16.exp"] = made = t.function("exp", t.new(400, torch.bfloat16), half)
+    t.name("bf16.exp", made)
+    t.near["bf16.mul"] = made = t.function("mul", t.new(400, torch.bfloat16), half, other=0.3)
+    t.name("bf16.mul", made)
+
+
+MODELS = (functions, tied, views, few, barriers, casts, streams, large, shapes)
 
 
 def main():
@@ -388,7 +446,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     os.makedirs(args.output, exist_ok=True)
-    found = {}
+    found, near = {}, {}
     for model in MODELS:
         for seed in SEEDS:
             tape = Tape(seed)
@@ -396,10 +454,14 @@ def main():
             plan, digests = tape.plan(seed == 0)
             found.setdefault(model.__name__, {})[str(seed)] = digests
             if seed == 0:
+                near.update({name: base64.b64encode(raw(tensor)).decode() for name, tensor in tape.near.items()})
                 with open(os.path.join(args.output, model.__name__ + ".plan.json"), "w", encoding="utf-8") as file:
                     json.dump(plan, file, separators=(",", ":"))
     with open(os.path.join(args.output, "digests.json"), "w", encoding="utf-8") as file:
         json.dump(found, file, indent=0)
+        file.write("\n")
+    with open(os.path.join(args.output, "near.json"), "w", encoding="utf-8") as file:
+        json.dump(near, file, indent=0)
         file.write("\n")
 
 

@@ -6,6 +6,9 @@
  */
 #include "test.h"
 
+#include <math.h>
+
+#include "base/base64.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -225,6 +228,54 @@ static void test_check(void **state)
     fanin_plan_free(plan);
 }
 
+/* Units in the last place between two finite numbers of one sign, or of both where they are tiny. */
+static double ulps_apart(fanin_dtype dtype, double a, double b)
+{
+    int digits = dtype == FANIN_F64 ? 53 : dtype == FANIN_F32 ? 24 : dtype == FANIN_F16 ? 11 : 8;
+    int exponent;
+    if (a == b || (isnan(a) && isnan(b)))
+        return 0;
+    frexp(fabs(a) > fabs(b) ? a : b, &exponent);
+    return fabs(a - b) / ldexp(1, exponent - digits);
+}
+
+/* Functions whose bits are the host's are near what torch made: plan.h says how near. */
+static void test_near(void **state)
+{
+    static const fanin_json_limits limits = {.depth = 8, .values = 1000000};
+    size_t nbytes, nnear = 0;
+    char *text = read_text("near", ".json", &nbytes);
+    double most = 0;
+    fanin_json_document document;
+    fanin_plan *plan = read_plan();
+    const fanin_run_options options = {.size = sizeof options, .seed = 0};
+    (void)state;
+    assert_ok(fanin_json_parse(text, nbytes, "near.json", &limits, &document, &error), error);
+    for (size_t i = 0; strcmp(plan_name, "functions") == 0 && i < document.root.count; i++, nnear++) {
+        const fanin_json *stated = &document.root.items[i];
+        size_t t = fanin_plan_tensor_find(plan, stated->key);
+        assert_true(t != SIZE_MAX);
+        const fanin_plan_tensor *tensor = fanin_plan_tensor_at(plan, t);
+        void *expected = malloc(tensor->nbytes), *made = malloc(tensor->nbytes);
+        assert_true(fanin_base64_decode(stated->string, stated->nbytes, expected, tensor->nbytes));
+        assert_ok(fanin_run_tensor(plan, &options, t, made, &error), error);
+        for (size_t e = 0; e < tensor->nelem; e++) {
+            double distance = ulps_apart(tensor->dtype, fanin_dtype_value(tensor->dtype, made, e),
+                                         fanin_dtype_value(tensor->dtype, expected, e));
+            if (!(distance <= 2))
+                fail_msg("%s[%zu] is %.17g, torch's %.17g", tensor->name, e, fanin_dtype_value(tensor->dtype, made, e),
+                         fanin_dtype_value(tensor->dtype, expected, e));
+            most = distance > most ? distance : most;
+        }
+        free(expected);
+        free(made);
+    }
+    print_message("%zu tensors near torch's, at most %.3g units in the last place away\n", nnear, most);
+    fanin_json_release(&document);
+    fanin_plan_free(plan);
+    fanin_free(text);
+}
+
 /* A checkpoint of what it can make carries the plan, which proves it. */
 static void test_checkpoint(void **state)
 {
@@ -265,7 +316,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_check),  cmocka_unit_test(test_alone),      cmocka_unit_test(test_together),
-        cmocka_unit_test(test_shards), cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_shards), cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_near),
     };
     if (argc != 3) {
         fprintf(stderr, "usage: test_plans FOLDER PLAN\n");
