@@ -269,6 +269,8 @@ static fanin_status read_function(fanin_plan_reader *r, const fanin_json *json, 
         for (size_t i = 0; i < 2; i++)
             if (fanin_json_get(json, keys[i]) != NULL)
                 FANIN_TRY(fanin_plan_read_double(r, fanin_json_get(json, keys[i]), keys[i], &op->numbers[i]));
+        if (isnan(op->numbers[0]) && isnan(op->numbers[1]))
+            return fanin_json_fail(r->document, json, r->error, "a clamp needs a number as \"min\" or \"max\"");
     } else if (op->function >= FANIN_FUNCTION_ADD) {
         if (other == NULL)
             return fanin_json_fail(r->document, json, r->error, "\"other\" is missing");

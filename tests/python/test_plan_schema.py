@@ -70,6 +70,12 @@ def wrong_plans(plan):
     yield edited("source of a copy", lambda p: op("copy", p).pop("src"))
     yield edited("version of a source", lambda p: op("copy", p)["src"].update(version=1))
     yield edited("strides without sizes", lambda p: op("uniform", p).update(strides=[1]))
+    yield edited("function without bits", lambda p: p["ops"].append(
+        {"op": "exp", "s": 1, "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
+    yield edited("clamp of nothing", lambda p: p["ops"].append(
+        {"op": "clamp", "s": 1, "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
+    yield edited("sum of one", lambda p: p["ops"].append(
+        {"op": "add", "s": 1, "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
     yield edited("explanation", lambda p: op("normal", p).update(explain={"why": "so"}))
 
 
@@ -94,7 +100,7 @@ def main():
             print("accepted, though it is wrong: %s" % what)
             failed += 1
     later = copy.deepcopy(recording)
-    later["ops"].append({"op": "exp", "s": 0, "src": {"s": 1, "sizes": [4, 3]}})
+    later["ops"].append({"op": "later", "s": 0, "src": 1})
     if not validator.is_valid(later):
         print("an op of a later version is refused")
         failed += 1

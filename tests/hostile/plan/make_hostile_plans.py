@@ -129,6 +129,29 @@ case("bad-cast-of-complex", "format", "no cast from c64",
 case("bad-copy-of-packed", "format", "only constants are written",
      plan(storages=[(4, "f4")] * 2, ops=[fill(0, 4), copy(1, 4, {"s": 0, "sizes": [4]})]))
 
+# functions
+TWO = [(4, "f32")] * 2
+
+
+def function(name, **more):
+    return {"op": name, "s": 1, "n": 4, "src": {"s": 0, "sizes": [4]}, **more}
+
+
+case("bad-function-of-integers", "format", "not in i64", plan(storages=[(4, "i64")] * 2, ops=[fill(0, 4), function("neg")]))
+case("bad-function-of-two-dtypes", "format", "must have one dtype",
+     plan(storages=[(4, "f64"), (4, "f32")], ops=[fill(0, 4), function("neg")]))
+case("bad-function-without-bits", "format", "belongs to functions", plan(storages=TWO, ops=[fill(0, 4), function("exp")]))
+case("bad-function-with-bits", "format", "belongs to functions",
+     plan(storages=TWO, ops=[fill(0, 4), function("neg", bits="host")]))
+case("bad-function-bits", "format", 'must be "host"', plan(storages=TWO, ops=[fill(0, 4), function("exp", bits="guest")]))
+case("bad-function-other", "format", '"other" is missing', plan(storages=TWO, ops=[fill(0, 4), function("add")]))
+case("bad-function-other-size", "format", '"other" has 3 elements',
+     plan(storages=TWO, ops=[fill(0, 4), function("add", other={"s": 0, "sizes": [3]})]))
+case("bad-function-other-undefined", "format", "op 1 (from 0) reads element 0 of storage 1",
+     plan(storages=TWO, ops=[fill(0, 4), function("add", other={"s": 1, "sizes": [4]})]))
+case("bad-function-clamp", "format", "a clamp needs", plan(storages=TWO, ops=[fill(0, 4), function("clamp", min="nan")]))
+case("bad-function-key", "format", 'no key "other"', plan(storages=TWO, ops=[fill(0, 4), function("neg", other=1)]))
+
 # names and digests
 case("bad-check-name", "format", "a tensor that the plan has not", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"x": "0" * 64}}))
 case("bad-check-digest", "format", "64 hexadecimal digits", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"t0": "0" * 63}}))
