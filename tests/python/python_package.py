@@ -3,6 +3,7 @@
 """What the tests of the Python package share: the package of this source tree with the library of this build, and how a
 test ends. Run as a test itself, it imports the package."""
 
+import ast
 import importlib
 import os
 import pathlib
@@ -65,5 +66,15 @@ def raises(kind, text, function, *arguments, **named):
     raise AssertionError("no %s was raised" % getattr(kind, "__name__", kind))
 
 
+def check_syntax():
+    """Every module in the syntax of the oldest Python that pyproject.toml promises."""
+    count = 0
+    for path in sorted((ROOT / "python").rglob("*.py")):
+        ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
+        count += 1
+    assert count > 5
+    return count
+
+
 if __name__ == "__main__":
-    print("fanin %s" % fanin().__version__)
+    print("fanin %s, %d modules" % (fanin().__version__, check_syntax()))

@@ -3,6 +3,7 @@
 """fanin.torch.init beside torch.nn.init: bytes, generator states, version counters, warnings and errors, over functions,
 dtypes, layouts and generators. Exits 77, saying why, where torch is not importable."""
 
+import contextlib
 import inspect
 import itertools
 import sys
@@ -15,6 +16,7 @@ fanin = python_package.fanin()
 torch = python_package.need("torch")
 if not hasattr(torch, "library") or not hasattr(torch.library, "get_kernel"):
     python_package.skip("torch %s is older than those whose torch.nn.init this is" % torch.__version__)
+import fanin.torch  # noqa: E402
 import fanin.torch.init as ours  # noqa: E402
 
 theirs = torch.nn.init
@@ -138,6 +140,34 @@ def test_signatures():
     assert ours._calculate_fan_in_and_fan_out(torch.empty(3, 4, 5)) == (20, 15)
     assert ours._no_grad_fill_ is theirs._no_grad_fill_
     python_package.raises(AttributeError, "nonsense", lambda: ours.nonsense)
+
+
+def test_in_the_place_of_torch_nn_init():
+    """What old code finds when these functions are put into torch.nn.init itself: no call of one ends in itself."""
+    names = [name for name in theirs.__all__ if name.endswith("_")]
+    originals = {name: getattr(theirs, name) for name in names}
+
+    class Mode(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, arguments=(), named=None):
+            return function(*arguments, **(named or {}))
+
+    expected = outcome(originals["kaiming_uniform_"], lambda: torch.zeros(64, 64), (5**0.5,), False)
+    try:
+        for name in names:
+            setattr(theirs, name, getattr(ours, name))
+        for enter in (contextlib.nullcontext, Mode, fanin.torch.accelerate):
+            for name in names:
+                with enter():
+                    found = outcome(getattr(theirs, name), lambda: torch.zeros(64, 64), CALLS[name][0], False)
+                    assert found["error"] is None or name == "dirac_", (name, found["error"])
+                    getattr(theirs, name)(torch.zeros(8, 8, 3 if name == "dirac_" else 1, device="meta").squeeze(-1),
+                                          *CALLS[name][0])
+            with enter():
+                found = outcome(theirs.kaiming_uniform_, lambda: torch.zeros(64, 64), (5**0.5,), False)
+                assert torch.equal(found["bytes"], expected["bytes"])
+    finally:
+        for name in names:
+            setattr(theirs, name, originals[name])
 
 
 def test_deprecated_names():
