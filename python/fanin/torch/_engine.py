@@ -18,7 +18,7 @@ MIN_NELEM = 3000
 # From this size on memory that was never touched is touched by all threads first.
 MIN_FRESH_NBYTES = 1 << 20
 # Another thread's draw between reading and writing a state makes the fill start again, this often at most.
-_MAX_TRIES = 100
+_MAX_TRIES = 20
 
 UNIFORM, NORMAL, TRUNC_NORMAL = (_lib.FILL_CODES[name] for name in ("uniform", "normal", "trunc_normal"))
 _DTYPES = {torch.float32: _lib.DTYPE_CODES["f32"], torch.float64: _lib.DTYPE_CODES["f64"],
@@ -165,6 +165,9 @@ _generator = _lib.Generator()
 _before = _lib.Generator()  # as it was before a trunc_normal_
 _error = _lib.Error()
 _fill_ref, _tensor_ref, _generator_ref, _error_ref = (ctypes.byref(x) for x in (_fill, _tensor, _generator, _error))
+# The same function in a call that keeps other Python threads waiting.
+_run_alone = ctypes.PyDLL(lib.path).fanin_fill_run_parallel
+_run_alone.restype, _run_alone.argtypes = lib.fanin_fill_run_parallel.restype, lib.fanin_fill_run_parallel.argtypes
 _default_generator = torch.default_generator
 _WITHOUT_END = b"torch would not end"  # of the library's message
 
@@ -238,21 +241,23 @@ def draw(tensor, kind, values, generator) -> bool:
     _generator.profile = profile
     state = generator.get_state()
     address, nbytes = state.data_ptr(), state.numel()
+    run = lib.fanin_fill_run_parallel
     for _ in range(_MAX_TRIES):
         if lib.fanin_generator_set_torch_state(_generator, address, nbytes, _error_ref) != 0:
             return False
         if kind == TRUNC_NORMAL:
             ctypes.memmove(ctypes.addressof(_before), ctypes.addressof(_generator), ctypes.sizeof(_before))
-        if lib.fanin_fill_run_parallel(_fill_ref, _tensor_ref, _generator_ref, pool.pointer, _error_ref) != 0:
+        if run(_fill_ref, _tensor_ref, _generator_ref, pool.pointer, _error_ref) != 0:
             if _WITHOUT_END in _error.message:
                 _lib.raise_error(_error)
             return False
-        # A thread in a kernel that takes no lock of ours (randperm, dropout) may have drawn meanwhile.
+        # A thread in a kernel that takes no lock of ours (randperm, dropout) may have drawn meanwhile; not twice, since
+        # for its next call it needs Python.
         now = generator.get_state()
         now_address = now.data_ptr()
         if _libc.memcmp(now_address, address, nbytes) == 0:
             break
-        state, address = now, now_address
+        state, address, run = now, now_address, _run_alone
     lib.fanin_generator_get_torch_state(_generator, address)
     generator.set_state(state)
     return True
