@@ -197,7 +197,14 @@ def outcome(row):
         name, reason = next(iter(row["refused"].items()))
         made = "equal but for %d tensors (%s: %s)" % (len(row["refused"]), name, reason)
     if row["host"]:
-        return "equal but for what %s leads to" % ", ".join("`%s`" % op for op in row["host_ops"]), made
+        words = []
+        for what, ops in (
+            ("near torch's after %s", [op for op in row["host_ops"] if "::" not in op]),
+            ("refused after %s", [op for op in row["host_ops"] if "::" in op]),
+        ):
+            if ops:
+                words.append(what % ", ".join("`%s`" % op for op in ops))
+        return "equal; " + ", ".join(words), made
     return "equal" if made == "equal" else made, made
 
 
