@@ -216,24 +216,26 @@ def test_numbers_of_threads():
 def test_fresh_memory_lives_as_long_as_its_tensors():
     from fanin.torch._memory import Memory, nbytes_for
 
-    def mapped():
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[0]) * 4096
+    def is_mapped(address):
+        with open("/proc/self/maps", encoding="ascii") as file:
+            ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in file]
+        return any(begin <= address < end for begin, end in ranges)
 
     if sys.platform != "linux":
         return
-    sizes = [40_000_000, 100, 9_000_001, 300_000]
-    before = mapped()
+    sizes = [400_000_000, 100, 90_000_001, 300_000]
     memory = Memory(nbytes_for(sizes) + (64 << 20))
-    made = [memory.empty((n,), torch.uint8).fill_(i) for i, n in enumerate(sizes)]
+    made = [memory.empty((n,), torch.uint8) for n in sizes]
     memory.close()
-    assert mapped() - before < sum(sizes) + (4 << 20)
+    for i, tensor in enumerate(made):
+        tensor.fill_(i)
+    middle = made[0].data_ptr() + 200_000_000
     part = made[0][5:9]
     copied = copy.deepcopy(made[2])
     del made[0]
-    assert part.tolist() == [0, 0, 0, 0] and [int(t[-1]) for t in made] == [1, 2, 3]
+    assert part.tolist() == [0, 0, 0, 0] and [int(t[-1]) for t in made] == [1, 2, 3] and is_mapped(middle)
     del part
-    assert mapped() - before < sum(sizes) - 30_000_000 + copied.numel() + (4 << 20)
+    assert not is_mapped(middle) and is_mapped(made[1].data_ptr()) and int(copied[-1]) == 2
     shape = memory.empty((30, 20), torch.float32, (1, 30))
     assert shape.stride() == (1, 30) and shape.numel() == 600
 

@@ -12,9 +12,12 @@ import mmap
 import sys
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Optional, Sequence
 
 import torch
+
+from .._threads import get_num_threads
 
 # Less comes from torch's allocator.
 _MIN_NBYTES = 256 << 10
@@ -22,7 +25,8 @@ _HUGE_NBYTES = 2 << 20
 _MADV_HUGEPAGE, _MADV_NOHUGEPAGE = 14, 15
 # A huge page is cleared in 0.1 to 0.3 ms, and replaces 512 small ones of together about 0.9 ms. Where it takes longer, a
 # host gives the memory only now: virtual machines hand back what is free in large blocks, and keep small pages.
-_NPROBES, _COLD_S = 8, 0.9e-3
+_COLD_S = 0.9e-3
+_CHUNK_NBYTES = 8 * _HUGE_NBYTES
 _FAILED = ctypes.c_void_p(-1).value
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,32 +46,19 @@ class _Pages:
         return buffer
 
 
-def _are_cold(address: int, nbytes: int) -> bool:
-    """Whether huge pages cost more than they save, by the first few of a mapping."""
-    first = -(-address // _HUGE_NBYTES) * _HUGE_NBYTES
-    last = min(first + _NPROBES * _HUGE_NBYTES, address + nbytes - _HUGE_NBYTES)
-    pages = range(first, last, _HUGE_NBYTES)
-    begin = time.thread_time()
-    for page in pages:
-        ctypes.memset(page, 0, 1)
-    return time.thread_time() - begin > _COLD_S * len(pages)
-
-
 class Memory:
-    """Memory for tensors of `nbytes` altogether. Whoever fills a tensor touches its pages first."""
+    """Memory for tensors of `nbytes` altogether."""
 
     def __init__(self, nbytes: int) -> None:
-        self._next = self._end = 0
+        self._begin = self._next = self._end = 0
         if nbytes < _MIN_NBYTES or sys.platform != "linux":
             return
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         address = _libc.mmap(None, nbytes, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
         if address not in (None, _FAILED):
-            self._next, self._end = address, address + nbytes
+            self._begin, self._next, self._end = address, address, address + nbytes
             # Advice: without huge pages nothing happens.
             _libc.madvise(address, nbytes, _MADV_HUGEPAGE)
-            if _are_cold(address, nbytes):
-                _libc.madvise(address, nbytes, _MADV_NOHUGEPAGE)
 
     def empty(self, sizes: Sequence[int], dtype: torch.dtype, strides: Optional[Sequence[int]] = None) -> torch.Tensor:
         """torch.empty_strided, dense; contiguous without strides."""
@@ -84,10 +75,38 @@ class Memory:
         return flat.view(tuple(sizes)) if strides is None else flat.as_strided(tuple(sizes), tuple(strides))
 
     def close(self) -> None:
-        """Gives back what no tensor was made of."""
+        """Gives back what no tensor was made of, and touches the rest on all threads, as long as huge pages are warm."""
         if self._next < self._end:
             _libc.munmap(self._next, self._end - self._next)
-        self._next = self._end = 0
+        begin, end = self._begin, self._next
+        self._begin = self._next = self._end = 0
+        chunks = range(-(-begin // _HUGE_NBYTES) * _HUGE_NBYTES, end - _CHUNK_NBYTES + 1, _CHUNK_NBYTES)
+        if len(chunks) == 0:
+            return
+        with ThreadPoolExecutor(get_num_threads()) as pool:
+            ends = [
+                chunk + _CHUNK_NBYTES for chunk, is_warm in zip(chunks, pool.map(_Toucher().touch, chunks)) if is_warm
+            ]
+        cold = max(ends, default=chunks[0])
+        if cold < chunks[-1]:
+            _libc.madvise(cold, end // mmap.PAGESIZE * mmap.PAGESIZE - cold, _MADV_NOHUGEPAGE)
+
+
+class _Toucher:
+    """Touches huge pages until they turn out to be cold."""
+
+    def __init__(self) -> None:
+        self._is_cold = False
+
+    def touch(self, chunk: int) -> bool:
+        if self._is_cold:
+            return False
+        begin = time.thread_time()
+        for page in range(chunk, chunk + _CHUNK_NBYTES, _HUGE_NBYTES):
+            ctypes.memset(page, 0, 1)
+        if time.thread_time() - begin > _COLD_S * (_CHUNK_NBYTES // _HUGE_NBYTES):
+            self._is_cold = True
+        return True
 
 
 def nbytes_for(sizes: Sequence[int]) -> int:
