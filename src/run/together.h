@@ -17,7 +17,7 @@ typedef struct fanin_together {
     /*
      * `make` gives the sink memory that is made in place, and does nothing else: then tensors whose draws depend on
      * data are made where they are met. Else they are drawn once to know where they end, and once by whoever makes
-     * them: that costs less than hashing them one after the other.
+     * them: about as much work again as hashing them, but on all threads.
      */
     bool in_place;
 } fanin_together;
