@@ -53,13 +53,13 @@ def find(rows, **wanted):
 
 
 def line_of(label, rows):
-    """One line of a panel: a rate for each series, the roofline, the best rate over torch's."""
+    """One line of a panel: a rate for each series, the roofline, the best rate over torch's best."""
     rates, store = {}, None
     for row in rows:
         series = row["variant"] if row["threads"] == 1 else "threads"
         rates[series] = rate(row["nelem"], row["seconds"]["median"])
-        if row["torch_seconds"] and row["threads"] == 1:
-            rates["torch"] = rate(row["nelem"], row["torch_seconds"])
+        if row["torch_seconds"]:
+            rates["torch"] = max(rates.get("torch", 0), rate(row["nelem"], row["torch_seconds"]))
         if row["store_seconds"] and row["threads"] == 1:
             store = rate(row["nelem"], row["store_seconds"])
     return label, {s: r for s, r in rates.items() if s in WORDS}, store
