@@ -105,20 +105,6 @@ struct piece {
     uint64_t *pending; /* a bit for each that has an element outside */
 };
 
-/* The first bit from `from` on that is set; `end` if there is none before it. */
-static size_t next_pending(const uint64_t *pending, size_t from, size_t end)
-{
-    while (from < end) {
-        uint64_t word = pending[from / 64] >> (from % 64);
-        if (word != 0) {
-            from += (size_t)__builtin_ctzll(word);
-            return from < end ? from : end;
-        }
-        from = (from / 64 + 1) * 64;
-    }
-    return end;
-}
-
 /* Two copies of a known length: compilers make moves of them, and of one between 64 and 128 bytes a slow loop. */
 static void copy_block(uint32_t *to, const uint32_t *from, fanin_dtype dtype)
 {
@@ -149,7 +135,7 @@ static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece
     _Alignas(64) double fresh[BATCH * FANIN_NORMAL_BLOCK];
     const size_t nwords = draws_of_block(rounds->dtype), nbytes = nbytes_of_block(rounds->dtype), n = piece->nblocks;
     uint64_t *pending = piece->pending;
-    size_t done = next_pending(pending, 0, n), last = n;
+    size_t done = fanin_next_pending(pending, 0, n), last = n;
     while (!(pending[(last - 1) / 64] >> ((last - 1) % 64) & 1))
         last--;
     bool any = false;
@@ -157,13 +143,13 @@ static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece
     fanin_stream_begin(&stream, take(rounds, round, (piece->first + done) * nwords, (last - done) * nwords));
     const struct fanin_truncation *truncation = truncation_of(stream.kernel, rounds->dtype);
     while (done < last) {
-        const size_t first = next_pending(pending, done, last);
+        const size_t first = fanin_next_pending(pending, done, last);
         const uint32_t *raw;
         fanin_stream_skip(&stream, (uint64_t)(first - done) * nwords);
         done = first + fanin_stream_take(&stream, (last - first) * nwords, nwords, &raw) / nwords;
         for (size_t next = first; next < done;) {
             size_t at[BATCH], count = 0;
-            for (; count < BATCH && next < done; next = next_pending(pending, next + 1, done)) {
+            for (; count < BATCH && next < done; next = fanin_next_pending(pending, next + 1, done)) {
                 copy_block(words + count * nwords, raw + (next - first) * nwords, rounds->dtype);
                 __builtin_prefetch(piece->data + next * nbytes, 1);
                 pending[next / 64] &= ~((uint64_t)1 << (next % 64));

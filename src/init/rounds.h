@@ -49,4 +49,18 @@ void fanin_rounds_end(const fanin_rounds *rounds, uint64_t nrounds, fanin_genera
 fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor, fanin_generator *generator,
                               const fanin_parallel *parallel, fanin_error *error);
 
+/* The first bit from `from` on that is set; `end` if there is none before it. */
+static inline size_t fanin_next_pending(const uint64_t *pending, size_t from, size_t end)
+{
+    while (from < end) {
+        uint64_t word = pending[from / 64] >> (from % 64);
+        if (word != 0) {
+            from += (size_t)__builtin_ctzll(word);
+            return from < end ? from : end;
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return end;
+}
+
 #endif

@@ -219,20 +219,6 @@ static void run_inverse(const double *v, const fanin_tensor *tensor, fanin_gener
 
 /* ---- from torch 2.12: rounds for the whole tensor, one bit an element for what is still to be decided ---- */
 
-/* The first bit from `from` on that is set; `end` if there is none before it. */
-static size_t next_pending(const uint64_t *pending, size_t from, size_t end)
-{
-    while (from < end) {
-        uint64_t word = pending[from / 64] >> (from % 64);
-        if (word != 0) {
-            from += (size_t)__builtin_ctzll(word);
-            return from < end ? from : end;
-        }
-        from = (from / 64 + 1) * 64;
-    }
-    return end;
-}
-
 static void decide(uint64_t *pending, size_t i)
 {
     pending[i / 64] &= ~((uint64_t)1 << (i % 64));
@@ -300,12 +286,12 @@ static fanin_status reject_normals(const double *v, const fanin_tensor *tensor, 
             else
                 fanin_normal_scalar(dtype, &fresh, n, v[MEAN], v[STD], generator);
             const size_t end = (size_t)(done + n);
-            size_t at = next_pending(pending, (size_t)done, end);
+            size_t at = fanin_next_pending(pending, (size_t)done, end);
             if (at == end)
                 continue;
             if (walk->data != NULL)
                 fanin_walk_gather(walk, done, n, &current);
-            for (; at < end; at = next_pending(pending, at + 1, end)) {
+            for (; at < end; at = fanin_next_pending(pending, at + 1, end)) {
                 const size_t i = at - (size_t)done;
                 const double value = fanin_chunk_get(dtype, &fresh, i);
                 fanin_chunk_set(dtype, &current, i, value);
@@ -372,7 +358,7 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
         any = false;
         for (size_t done = 0, next; done < nelem; done = next + FANIN_CHUNK) {
             /* chunks in which all is decided are left out */
-            next = next_pending(pending, done, nelem);
+            next = fanin_next_pending(pending, done, nelem);
             next = next < nelem ? next / FANIN_CHUNK * FANIN_CHUNK : nelem;
             fanin_generator_skip(generator, fanin_uniform_ndraws(t, next - done));
             fanin_generator_skip(&decider, fanin_uniform_ndraws(t, next - done));
@@ -384,7 +370,8 @@ static fanin_status run_uniforms(const double *v, const fanin_tensor *tensor, fa
             fanin_uniform_flat(t, &uniforms, (int64_t)n, 0, 1, &decider);
             if (walk.data != NULL)
                 fanin_walk_gather(&walk, (int64_t)next, (int64_t)n, &current);
-            for (size_t at = next_pending(pending, next, end); at < end; at = next_pending(pending, at + 1, end)) {
+            for (size_t at = fanin_next_pending(pending, next, end); at < end;
+                 at = fanin_next_pending(pending, at + 1, end)) {
                 const size_t i = at - next;
                 double candidate = fanin_chunk_get(t, &candidates, i);
                 fanin_chunk_set(t, &current, i, candidate);

@@ -386,14 +386,6 @@ static fanin_tensor view_of(const fanin_plan_tensor *tensor, void *data)
     return view;
 }
 
-/* Bytes of a storage that may have elements of less than a byte. */
-static uint64_t storage_nbytes(const fanin_plan *plan, size_t storage)
-{
-    uint64_t nelem = fanin_plan_storage_nelem(plan, storage);
-    unsigned nbits = fanin_dtype_nbits(fanin_plan_storage_dtype(plan, storage));
-    return nelem / 8 * nbits + nelem % 8 * nbits / 8;
-}
-
 static fanin_status put(fanin_maker *maker, fanin_sink *sink, size_t id, uint64_t offset, const void *data,
                         size_t nbytes, fanin_error *error)
 {
@@ -428,7 +420,7 @@ static fanin_status put_view(fanin_maker *maker, const fanin_tensor *view, fanin
 static fanin_status make_whole(fanin_maker *maker, const fanin_plan_tensor *tensor, fanin_sink *sink, size_t id,
                                fanin_error *error)
 {
-    uint64_t nbytes = storage_nbytes(maker->plan, tensor->storage);
+    uint64_t nbytes = fanin_whole_nbytes(maker->plan, tensor->storage);
     fanin_tensor view = view_of(tensor, NULL);
     bool is_all = nbytes == tensor->nbytes && tensor->offset == 0 && fanin_tensor_is_contiguous(&view);
     uint8_t *lent = is_all && sink->lend != NULL ? sink->lend(sink, id, 0, nbytes) : NULL;
@@ -598,7 +590,7 @@ static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor 
 static fanin_status make_block_whole(fanin_maker *maker, const fanin_plan_tensor *tensor, const int64_t *offsets,
                                      const fanin_tensor *destination, fanin_error *error)
 {
-    uint64_t nbytes = storage_nbytes(maker->plan, tensor->storage);
+    uint64_t nbytes = fanin_whole_nbytes(maker->plan, tensor->storage);
     uint8_t *memory = fanin_allocate(nbytes, 1);
     if (memory == NULL)
         return fanin_fail_memory(error, nbytes);

@@ -30,11 +30,11 @@ typedef struct making {
     size_t capacity;
 } making;
 
-static size_t nbytes_of(const making *m, size_t storage)
+uint64_t fanin_whole_nbytes(const fanin_plan *plan, size_t storage)
 {
-    uint64_t nelem = fanin_plan_storage_nelem(m->maker->plan, storage);
-    return (size_t)(nelem / 8 * fanin_dtype_nbits(fanin_plan_storage_dtype(m->maker->plan, storage)) +
-                    nelem % 8 * fanin_dtype_nbits(fanin_plan_storage_dtype(m->maker->plan, storage)) / 8);
+    uint64_t nelem = fanin_plan_storage_nelem(plan, storage);
+    unsigned nbits = fanin_dtype_nbits(fanin_plan_storage_dtype(plan, storage));
+    return nelem / 8 * nbits + nelem % 8 * nbits / 8;
 }
 
 /* ---- one op ---- */
@@ -168,9 +168,9 @@ static fanin_status add_storage(making *m, size_t storage, size_t end, void *mem
         m->capacity = capacity;
     }
     if (memory == NULL)
-        memory = fanin_allocate(nbytes_of(m, storage), 1);
+        memory = fanin_allocate(fanin_whole_nbytes(m->maker->plan, storage), 1);
     if (memory == NULL)
-        return fanin_fail_memory(m->error, nbytes_of(m, storage));
+        return fanin_fail_memory(m->error, fanin_whole_nbytes(m->maker->plan, storage));
     m->maker->whole[storage] = memory;
     m->storages[m->nstorages++] = (needed){storage, end};
     return FANIN_OK;
