@@ -18,6 +18,7 @@
  *
  *     model.h        models and recipes from files                 plan.h        a model resolved to fills
  *     run.h          plans into memory and files; proof            checkpoint.h  reading safetensors
+ *     check.h        what is wrong with a checkpoint               statistics.h  what the values of a tensor are like
  *
  * Memory belongs to the caller. Functions that can fail return fanin_status and explain in a fanin_error that may be
  * NULL. The library prints nothing, never exits, and keeps no state but the tables of hooks.h and the choice of the
@@ -44,5 +45,7 @@
 #include "fanin/model.h"
 #include "fanin/plan.h"
 #include "fanin/run.h"
+#include "fanin/statistics.h"
+#include "fanin/check.h"
 
 #endif

@@ -16,6 +16,7 @@ area_of_public_header() {
     checkpoint) echo format ;;
     plan) echo plan ;;
     run) echo run ;;
+    statistics | check | which | same) echo diagnose ;;
     fanin) echo everything ;;
     *) echo unknown ;;
     esac
@@ -34,6 +35,8 @@ allowed_for() {
     recipe) echo "base init model" ;;
     plan) echo "base kernel rng init model recipe" ;;
     run) echo "base kernel rng init format sink plan" ;;
+    diagnose) echo "base kernel rng init format sink model recipe plan run" ;;
+    report) echo "base diagnose format model plan run" ;;
     *) echo "nothing: this area has no rule; add it to check_includes.sh and docs/design.md" ;;
     esac
 }
