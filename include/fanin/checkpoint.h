@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checkpoints on disk: a safetensors file, an index of shards, or a folder that holds one of them. Read strictly.
+ * Checkpoints on disk: a safetensors file, an index of shards, a folder that holds one of them, or a .npy file. Read
+ * strictly.
  */
 #ifndef FANIN_CHECKPOINT_H
 #define FANIN_CHECKPOINT_H
@@ -22,13 +23,13 @@ typedef struct fanin_checkpoint_tensor {
     uint64_t nelem;
     uint64_t nbytes;
     size_t file;     /* which shard */
-    uint64_t offset; /* where its bytes begin in that file */
+    uint64_t offset; /* where its bytes begin in that file (of a .npy in Fortran order they lie column by column) */
 } fanin_checkpoint_tensor;
 
 /*
  * Opens a .safetensors file, a .safetensors.index.json, or a folder with model.safetensors(.index.json), and checks all
  * that the format promises: no holes, no overlap, sizes that agree, no duplicate keys, shards that agree with the
- * index.
+ * index. A .npy file (1.0 to 3.0, either order, little endian) is a checkpoint of one tensor, "weight".
  */
 FANIN_API fanin_status fanin_checkpoint_open(const char *path, fanin_checkpoint **checkpoint, fanin_error *error);
 FANIN_API void fanin_checkpoint_close(fanin_checkpoint *checkpoint);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checkpoints on disk: one safetensors file, or shards that agree with their index. Files stay open as long as the
- * checkpoint, so that what is read is what was checked, even if a name is given to another file meanwhile.
+ * Checkpoints on disk: one safetensors file, shards that agree with their index, or the one array of a .npy file. Files
+ * stay open as long as the checkpoint, so that what is read is what was checked, even if a name is given to another
+ * file meanwhile.
  */
 #include "fanin/checkpoint.h"
 
@@ -14,6 +15,7 @@
 #include "base/memory.h"
 #include "format/file_calls.h"
 #include "format/index.h"
+#include "format/npy.h"
 #include "format/path.h"
 #include "format/safetensors.h"
 
@@ -24,6 +26,7 @@ typedef struct checkpoint_file {
     char *path;
     int fd; /* -1: not open */
     fanin_safetensors_header header;
+    fanin_npy_header *npy; /* of an array that is stored column by column; NULL */
 } checkpoint_file;
 
 struct fanin_checkpoint {
@@ -47,6 +50,52 @@ static fanin_status open_file(fanin_checkpoint *checkpoint, char *path, fanin_er
     if (path == NULL)
         return fanin_fail_memory(error, 1);
     return fanin_safetensors_open(path, &file->fd, &file->header, error);
+}
+
+/* The header of an array as that of a file with one tensor. */
+static fanin_status describe_array(checkpoint_file *file, const fanin_npy_header *npy, fanin_error *error)
+{
+    fanin_safetensors_header *header = &file->header;
+    fanin_safetensors_tensor *tensor = fanin_arena_allocate(&header->arena, 1, sizeof *tensor);
+    int64_t *shape = fanin_arena_allocate(&header->arena, (size_t)npy->ndim + 1, sizeof *shape);
+    const char **warnings = fanin_arena_allocate(&header->arena, 1, sizeof *warnings);
+    fanin_npy_header *kept = fanin_arena_allocate(&header->arena, 1, sizeof *kept);
+    if (tensor == NULL || shape == NULL || warnings == NULL || kept == NULL)
+        return fanin_fail_memory(error, sizeof *tensor + sizeof *kept);
+    memcpy(shape, npy->shape, (size_t)npy->ndim * sizeof *shape);
+    *kept = *npy;
+    *tensor = (fanin_safetensors_tensor){.name = "weight",
+                                         .dtype = npy->dtype,
+                                         .ndim = npy->ndim,
+                                         .shape = shape,
+                                         .nelem = npy->nelem,
+                                         .end = npy->nelem * fanin_dtype_nbits(npy->dtype) / 8};
+    header->tensors = tensor;
+    header->ntensors = 1;
+    header->warnings = warnings;
+    header->data_begin = npy->data_begin;
+    file->npy = npy->is_fortran ? kept : NULL;
+    if (!npy->is_raw)
+        return FANIN_OK;
+    warnings[header->nwarnings++] =
+        fanin_arena_format(&header->arena, "%s: bytes without a type (V1) are read as f8_e4m3.", file->path);
+    return warnings[0] != NULL ? FANIN_OK : fanin_fail_memory(error, strlen(file->path));
+}
+
+/* As fill names a tensor that it writes alone. */
+static fanin_status open_array(fanin_checkpoint *checkpoint, const char *path, fanin_error *error)
+{
+    fanin_npy_header npy;
+    checkpoint->files = fanin_allocate_zeroed(1, sizeof *checkpoint->files);
+    if (checkpoint->files == NULL)
+        return fanin_fail_memory(error, sizeof *checkpoint->files);
+    checkpoint_file *file = &checkpoint->files[checkpoint->nfiles++];
+    file->path = fanin_duplicate(path, strlen(path));
+    file->fd = -1;
+    if (file->path == NULL)
+        return fanin_fail_memory(error, strlen(path));
+    FANIN_TRY(fanin_npy_open(path, &file->fd, &npy, error));
+    return describe_array(file, &npy, error);
 }
 
 static fanin_status open_single(fanin_checkpoint *checkpoint, const char *path, fanin_error *error)
@@ -175,7 +224,9 @@ static fanin_status check_index(const fanin_checkpoint *checkpoint, const char *
 static fanin_status open_path(fanin_checkpoint *checkpoint, const char *path, fanin_error *error)
 {
     bool sharded = fanin_path_ends_with(path, ".json");
-    FANIN_TRY(sharded ? open_shards(checkpoint, path, error) : open_single(checkpoint, path, error));
+    FANIN_TRY(sharded                              ? open_shards(checkpoint, path, error)
+              : fanin_path_ends_with(path, ".npy") ? open_array(checkpoint, path, error)
+                                                   : open_single(checkpoint, path, error));
     FANIN_TRY(collect_tensors(checkpoint, error));
     return sharded ? check_index(checkpoint, path, error) : FANIN_OK;
 }
@@ -328,5 +379,7 @@ fanin_status fanin_checkpoint_read(const fanin_checkpoint *checkpoint, size_t i,
                           fanin_show(tensor->name, strlen(tensor->name), shown), nbytes, offset, tensor->nbytes);
     }
     const checkpoint_file *file = &checkpoint->files[tensor->file];
+    if (file->npy != NULL)
+        return fanin_npy_read_rows(file->npy, file->fd, file->path, offset, data, nbytes, error);
     return fanin_pread_all(file->fd, data, nbytes, tensor->offset + offset, file->path, error);
 }

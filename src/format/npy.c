@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -26,6 +27,15 @@ static const char *descr_of(fanin_dtype dtype)
         if (descriptions[i].dtype == dtype)
             return descriptions[i].descr;
     return NULL;
+}
+
+fanin_dtype fanin_npy_dtype(const char *descr)
+{
+    for (size_t i = 0; i < sizeof descriptions / sizeof descriptions[0]; i++)
+        if (descr[0] == '<' && strcmp(descriptions[i].descr + 1, descr + 1) == 0)
+            return descriptions[i].dtype;
+    /* float8 of ml_dtypes: e5m2 has a name of its own, and of the others e4m3 is what weights are kept in */
+    return strcmp(descr, "<f1") == 0 ? FANIN_F8_E5M2 : strcmp(descr, "<V1") == 0 ? FANIN_F8_E4M3 : FANIN_DTYPE_NONE;
 }
 
 fanin_status fanin_npy_format(const fanin_tensor *tensor, const char *path, fanin_text *out, fanin_error *error)

@@ -22,7 +22,7 @@ static const struct {
     {"PK\x03\x04", 4, "this looks like a PyTorch .pt file or another zip: save it with safetensors.torch.save_file"},
     {"\x80\x02", 2, "this looks like a Python pickle: save it with safetensors.torch.save_file"},
     {"GGUF", 4, "this looks like a GGUF file, which is not read"},
-    {"\x93NUMPY", 6, "this looks like a NumPy file, which is not read"},
+    {"\x93NUMPY", 6, "this looks like a NumPy file: it must be named *.npy"},
     {"\x89HDF", 4, "this looks like an HDF5 file, which is not read"},
     {"{", 1, "this looks like JSON: an index of shards must be named *.json"},
     {"version https://git-lfs", 8, "this looks like a Git LFS pointer: fetch the file itself with git lfs pull"},

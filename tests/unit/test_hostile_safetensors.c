@@ -114,6 +114,13 @@ static void committed_indexes(void **state)
     replay_folder(test_source_path(folder, sizeof folder, "tests/hostile/index"), "", 45);
 }
 
+static void committed_npy(void **state)
+{
+    (void)state;
+    char folder[512];
+    replay_folder(test_source_path(folder, sizeof folder, "tests/hostile/npy"), ".npy", 65);
+}
+
 /* Every allocation fails in its turn, while files are opened that have all there is to read. */
 static void no_memory(void **state)
 {
@@ -123,6 +130,8 @@ static void no_memory(void **state)
         "tests/hostile/safetensors/good-only-metadata.safetensors",
         "tests/hostile/safetensors/good-many-unknown-fields.safetensors",
         "tests/hostile/index/good-unknown-field",
+        "tests/hostile/npy/good-fortran.npy",
+        "tests/hostile/npy/good-f8-e4m3.npy",
     };
     char path[512];
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -344,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         COUNTED(committed_safetensors),
         COUNTED(committed_indexes),
+        COUNTED(committed_npy),
         COUNTED(no_memory),
         COUNTED(header_beyond_the_cap),
         COUNTED(brackets),
