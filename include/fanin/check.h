@@ -191,6 +191,10 @@ FANIN_API fanin_status fanin_diagnosis_to_html(const fanin_diagnosis *diagnosis,
 
 /* -- Mending --------------------------------------------------------------------------------------------------------*/
 
+/* The key of __metadata__ under which a mended file says how: JSON with seed, profile, source, and each tensor's call.
+ */
+#define FANIN_METADATA_REPAIR "fanin_repair"
+
 typedef struct fanin_repair_result {
     size_t nmade; /* tensors made anew */
     size_t nleft; /* tensors with a finding above info for which no rule could be computed: as they were */
@@ -199,12 +203,16 @@ typedef struct fanin_repair_result {
 
 /*
  * Writes a checkpoint in which the tensors with findings above info are made anew by the findings' rules, the others
- * as they are, under the same promise as fanin_run_checkpoint: whole or absent. Its metadata tells the seed and the
- * rules. run gives seed, threads and progress.
+ * as they are, under the same promise as fanin_run_checkpoint: whole or absent, in files like those there were (one, if
+ * the path ends in .safetensors; max_shard_nbytes is not asked). Its metadata is what it was, and tells what was done.
+ *
+ * plan (may be NULL) is the one that the diagnosis knew the tensors by: it makes them at the place in the stream that
+ * they have there, so that at the seed of the checkpoint they become what they should have been to the bit, and a
+ * checkpoint of fanin's its plan's again. run gives seed, threads and progress.
  */
 FANIN_API fanin_status fanin_repair(const fanin_checkpoint *checkpoint, const fanin_diagnosis *diagnosis,
-                                    const fanin_run_options *run, const fanin_write_options *write,
-                                    fanin_repair_result *result, fanin_error *error);
+                                    const fanin_plan *plan, const fanin_run_options *run,
+                                    const fanin_write_options *write, fanin_repair_result *result, fanin_error *error);
 
 #ifdef __cplusplus
 }

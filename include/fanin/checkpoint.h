@@ -38,6 +38,8 @@ FANIN_API void fanin_checkpoint_close(fanin_checkpoint *checkpoint);
 FANIN_API size_t fanin_checkpoint_tensor_count(const fanin_checkpoint *checkpoint);
 FANIN_API const fanin_checkpoint_tensor *fanin_checkpoint_tensor_at(const fanin_checkpoint *checkpoint, size_t i);
 FANIN_API size_t fanin_checkpoint_tensor_find(const fanin_checkpoint *checkpoint, const char *name); /* or SIZE_MAX */
+/* As it was opened: of a file, an index, or a folder. */
+FANIN_API const char *fanin_checkpoint_path(const fanin_checkpoint *checkpoint);
 FANIN_API size_t fanin_checkpoint_file_count(const fanin_checkpoint *checkpoint);
 FANIN_API const char *fanin_checkpoint_file_at(const fanin_checkpoint *checkpoint, size_t i);
 /* A value of the first file's __metadata__; NULL if it has none under this key. */

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/checkpoint_metadata.h"
 #include "format/file_calls.h"
 #include "format/index.h"
 #include "format/npy.h"
@@ -30,6 +31,7 @@ typedef struct checkpoint_file {
 } checkpoint_file;
 
 struct fanin_checkpoint {
+    const char *path; /* as it was opened */
     checkpoint_file *files;
     size_t nfiles;
     fanin_checkpoint_tensor *tensors; /* in byte order of the names; strings and shapes are the headers' */
@@ -277,8 +279,10 @@ fanin_status fanin_checkpoint_open(const char *path, fanin_checkpoint **checkpoi
     fanin_checkpoint *opened = fanin_allocate_zeroed(1, sizeof *opened);
     if (opened == NULL)
         return fanin_fail_memory(error, sizeof *opened);
-    fanin_status status =
-        info.kind == FANIN_FILE_DIRECTORY ? open_folder(opened, path, error) : open_path(opened, path, error);
+    opened->path = fanin_arena_text(&opened->arena, path, strlen(path));
+    fanin_status status = opened->path == NULL                ? fanin_fail_memory(error, strlen(path))
+                          : info.kind == FANIN_FILE_DIRECTORY ? open_folder(opened, path, error)
+                                                              : open_path(opened, path, error);
     if (status != FANIN_OK)
         fanin_checkpoint_close(opened);
     else
@@ -333,6 +337,11 @@ size_t fanin_checkpoint_tensor_find(const fanin_checkpoint *checkpoint, const ch
     return SIZE_MAX;
 }
 
+const char *fanin_checkpoint_path(const fanin_checkpoint *checkpoint)
+{
+    return checkpoint->path;
+}
+
 size_t fanin_checkpoint_file_count(const fanin_checkpoint *checkpoint)
 {
     return checkpoint->nfiles;
@@ -343,12 +352,19 @@ const char *fanin_checkpoint_file_at(const fanin_checkpoint *checkpoint, size_t 
     return i < checkpoint->nfiles ? checkpoint->files[i].path : NULL;
 }
 
+const fanin_pair *fanin_checkpoint_pairs(const fanin_checkpoint *checkpoint, size_t file, size_t *npairs)
+{
+    *npairs = checkpoint->files[file].header.nmetadata;
+    return checkpoint->files[file].header.metadata;
+}
+
 const char *fanin_checkpoint_metadata(const fanin_checkpoint *checkpoint, const char *key)
 {
-    const fanin_safetensors_header *header = &checkpoint->files[0].header;
-    for (size_t i = 0; i < header->nmetadata; i++)
-        if (strcmp(header->metadata[i].key, key) == 0)
-            return header->metadata[i].value;
+    size_t npairs;
+    const fanin_pair *pairs = fanin_checkpoint_pairs(checkpoint, 0, &npairs);
+    for (size_t i = 0; i < npairs; i++)
+        if (strcmp(pairs[i].key, key) == 0)
+            return pairs[i].value;
     return NULL;
 }
 
