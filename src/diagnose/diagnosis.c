@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The course of a diagnosis: facts, one scan of all weights with the checks of single tensors, the checks between
+ * tensors, findings. And what is read off a diagnosis afterwards.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "diagnose/diagnosis_data.h"
+
+/* Of the first values, so many must differ, and neighbours must not be alike: tables and constants are not random. */
+#define RANDOM_DISTINCT    0.3
+#define RANDOM_LAG1        0.3
+#define RANDOM_LAG1_ERRORS 6.0
+
+const char *fanin_severity_name(fanin_severity severity)
+{
+    static const char *const names[] = {"info", "warn", "error"};
+    return (unsigned)severity < 3 ? names[severity] : "unknown";
+}
+
+size_t fanin_check_count(void)
+{
+    size_t count;
+    (void)fanin_check_rows(&count);
+    return count;
+}
+
+const fanin_check *fanin_check_at(size_t i)
+{
+    size_t count;
+    const struct fanin_check_row *rows = fanin_check_rows(&count);
+    return i < count ? &rows[i].check : NULL;
+}
+
+/* ---- what checks say ---- */
+
+const char *fanin_say(struct fanin_examination *examination, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int n = vsnprintf(NULL, 0, format, arguments);
+    char *text = n >= 0 ? fanin_arena_allocate(examination->arena, (size_t)n + 1, 1) : NULL;
+    if (text != NULL)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    else
+        examination->failed = true;
+    va_end(again);
+    va_end(arguments);
+    return text != NULL ? text : "";
+}
+
+struct fanin_draft fanin_draft_begin(fanin_severity severity)
+{
+    return (struct fanin_draft){.severity = severity, .measured = __builtin_nan(""), .expected = __builtin_nan("")};
+}
+
+fanin_status fanin_add(struct fanin_examination *examination, const struct fanin_draft *draft, fanin_error *error)
+{
+    struct fanin_draft *kept = fanin_arena_allocate(examination->arena, 1, sizeof *kept);
+    size_t ntensors = examination->record != NULL ? 1 : draft->ntensors;
+    size_t *tensors = fanin_arena_allocate(examination->arena, ntensors, sizeof *tensors);
+    if (kept == NULL || tensors == NULL || examination->failed)
+        return fanin_fail_memory(error, sizeof *kept);
+    *kept = *draft;
+    if (examination->record != NULL)
+        tensors[0] = (size_t)(examination->record - examination->diagnosis->records);
+    else
+        for (size_t i = 0; i < ntensors; i++)
+            tensors[i] = draft->tensors[i];
+    kept->ntensors = ntensors;
+    kept->tensors = tensors;
+    kept->check = examination->check;
+    kept->next = NULL;
+    if (*examination->last != NULL)
+        (*examination->last)->next = kept;
+    else
+        *examination->first = kept;
+    *examination->last = kept;
+    return FANIN_OK;
+}
+
+/* ---- one tensor ---- */
+
+static bool is_random_looking(const fanin_statistics *s)
+{
+    uint64_t n = s->nelem < 65536 ? s->nelem : 65536;
+    if (!s->is_float || n < 2)
+        return false;
+    double chance = RANDOM_LAG1_ERRORS / __builtin_sqrt((double)n);
+    double limit = chance > RANDOM_LAG1 ? chance : RANDOM_LAG1;
+    return s->distinct > RANDOM_DISTINCT && s->lag1 < limit;
+}
+
+static fanin_status keep_head(struct fanin_record *record, const struct fanin_scan *scan, fanin_error *error)
+{
+    size_t n = scan->nfirst < FANIN_HEAD_NVALUES ? scan->nfirst : FANIN_HEAD_NVALUES;
+    record->head = fanin_allocate(n, sizeof *record->head);
+    if (record->head == NULL)
+        return fanin_fail_memory(error, n * sizeof *record->head);
+    memcpy(record->head, scan->first, n * sizeof *record->head);
+    record->nhead = n;
+    return FANIN_OK;
+}
+
+static fanin_status examine_tensor(void *context, size_t i, const struct fanin_scan *scan, fanin_error *error)
+{
+    fanin_diagnosis *diagnosis = context;
+    struct fanin_record *record = &diagnosis->records[i];
+    size_t nrows;
+    const struct fanin_check_row *rows = fanin_check_rows(&nrows);
+    record->statistics = scan->statistics;
+    record->tensor.is_random_looking = is_random_looking(&record->statistics);
+    if (record->tensor.is_random_looking && !record->tensor.is_buffer && record->tied_to == NULL)
+        FANIN_TRY(keep_head(record, scan, error));
+    struct fanin_examination examination = {.diagnosis = diagnosis,
+                                            .record = record,
+                                            .scan = scan,
+                                            .arena = &record->arena,
+                                            .first = &record->first,
+                                            .last = &record->last};
+    for (size_t k = 0; k < nrows; k++) {
+        examination.check = &rows[k].check;
+        if (rows[k].of_tensor != NULL && (!rows[k].check.deep || diagnosis->options->deep))
+            FANIN_TRY(rows[k].of_tensor(&examination, error));
+    }
+    return FANIN_OK;
+}
+
+static fanin_status examine_all(fanin_diagnosis *diagnosis, fanin_error *error)
+{
+    size_t nrows;
+    const struct fanin_check_row *rows = fanin_check_rows(&nrows);
+    struct fanin_examination examination = {
+        .diagnosis = diagnosis, .arena = &diagnosis->arena, .first = &diagnosis->first, .last = &diagnosis->last};
+    for (size_t k = 0; k < nrows; k++) {
+        examination.check = &rows[k].check;
+        if (rows[k].of_all != NULL && (!rows[k].check.deep || diagnosis->options->deep))
+            FANIN_TRY(rows[k].of_all(&examination, error));
+    }
+    return FANIN_OK;
+}
+
+/* ---- the whole ---- */
+
+void fanin_diagnosis_free(fanin_diagnosis *diagnosis)
+{
+    if (diagnosis == NULL)
+        return;
+    for (size_t i = 0; i < diagnosis->nrecords; i++) {
+        fanin_free(diagnosis->records[i].head);
+        fanin_arena_release(&diagnosis->records[i].arena);
+    }
+    fanin_free(diagnosis->records);
+    fanin_names_end(&diagnosis->names);
+    fanin_arena_release(&diagnosis->arena);
+    fanin_free(diagnosis);
+}
+
+static fanin_status copy_weights(fanin_diagnosis *diagnosis, fanin_error *error)
+{
+    const fanin_weights *weights = diagnosis->weights;
+    uint64_t nbytes;
+    diagnosis->records = fanin_allocate_zeroed(weights->nweights, sizeof *diagnosis->records);
+    if (diagnosis->records == NULL)
+        return fanin_fail_memory(error, weights->nweights * sizeof *diagnosis->records);
+    diagnosis->nrecords = weights->nweights;
+    for (size_t i = 0; i < weights->nweights; i++) {
+        const fanin_weight *weight = &weights->weights[i];
+        struct fanin_record *record = &diagnosis->records[i];
+        fanin_diagnosis_tensor *tensor = &record->tensor;
+        int64_t *shape = fanin_arena_allocate(&diagnosis->arena, (size_t)weight->ndim, sizeof *shape);
+        tensor->name = fanin_arena_text(&diagnosis->arena, weight->name, strlen(weight->name));
+        if (shape == NULL || tensor->name == NULL)
+            return fanin_fail_memory(error, strlen(weight->name));
+        uint64_t nelem;
+        if (!fanin_shape_nelem(weight->shape, weight->ndim, &nelem) ||
+            !fanin_checked_mul(nelem, fanin_dtype_nbits(weight->dtype), &nbytes) ||
+            !fanin_checked_add(diagnosis->summary.nbytes, nbytes / 8, &diagnosis->summary.nbytes))
+            return fanin_fail(error, FANIN_ERROR_SHAPE,
+                              "tensor \"%.200s\": a dimension is negative, or there are more elements than fit 64 bits",
+                              weight->name);
+        for (int32_t d = 0; d < weight->ndim; d++)
+            shape[d] = weight->shape[d];
+        tensor->shape = shape;
+        tensor->ndim = weight->ndim;
+        tensor->dtype = weight->dtype;
+        tensor->statistics = &record->statistics;
+        tensor->expected_std = __builtin_nan("");
+        tensor->fan_in = tensor->fan_out = tensor->layer = -1;
+        tensor->worst = -1;
+        tensor->is_buffer = weight->is_buffer;
+        record->planned = SIZE_MAX;
+        diagnosis->summary.nelem += nelem;
+    }
+    return FANIN_OK;
+}
+
+static fanin_status summarize(fanin_diagnosis *diagnosis, fanin_error *error)
+{
+    const fanin_weights *weights = diagnosis->weights;
+    fanin_diagnosis_summary *summary = &diagnosis->summary;
+    const char *name = weights->name != NULL ? weights->name : "weights";
+    summary->name = fanin_arena_text(&diagnosis->arena, name, strlen(name));
+    summary->has_seed = weights->has_seed;
+    summary->seed = weights->seed;
+    summary->target = diagnosis->options->target;
+    summary->deep = diagnosis->options->deep;
+    summary->expect = diagnosis->options->expect;
+    if (diagnosis->plan != NULL)
+        summary->profile = fanin_profile_name(fanin_plan_profile(diagnosis->plan));
+    return summary->name != NULL ? FANIN_OK : fanin_fail_memory(error, strlen(name));
+}
+
+static fanin_status diagnose(fanin_diagnosis *diagnosis, fanin_error *error)
+{
+    const fanin_diagnosis_options *options = diagnosis->options;
+    FANIN_TRY(summarize(diagnosis, error));
+    FANIN_TRY(copy_weights(diagnosis, error));
+    FANIN_TRY(fanin_facts_gather(diagnosis, error));
+    FANIN_TRY(fanin_scan_weights(diagnosis->weights, options->parallel, options->progress, options->user,
+                                 examine_tensor, diagnosis, error));
+    FANIN_TRY(examine_all(diagnosis, error));
+    return fanin_findings_gather(diagnosis, error);
+}
+
+/* Fields that the caller's version of the struct does not have yet are zero. */
+static fanin_status complete_options(const fanin_diagnosis_options *given, fanin_diagnosis_options *options,
+                                     fanin_error *error)
+{
+    memset(options, 0, sizeof *options);
+    if (given == NULL)
+        return FANIN_OK;
+    if (given->size < sizeof(size_t))
+        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "options.size is %zu: set it to sizeof(fanin_diagnosis_options)",
+                          given->size);
+    memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+    return FANIN_OK;
+}
+
+fanin_status fanin_diagnose(const fanin_weights *weights, const fanin_diagnosis_options *given,
+                            fanin_diagnosis **result, fanin_error *error)
+{
+    fanin_error own;
+    fanin_diagnosis_options options;
+    error = error != NULL ? error : &own;
+    fanin_clear(error);
+    *result = NULL;
+    FANIN_TRY(complete_options(given, &options, error));
+    fanin_diagnosis *diagnosis = fanin_allocate_zeroed(1, sizeof *diagnosis);
+    if (diagnosis == NULL)
+        return fanin_fail_memory(error, sizeof *diagnosis);
+    diagnosis->weights = weights;
+    diagnosis->options = &options;
+    diagnosis->model = options.model;
+    diagnosis->plan = options.plan;
+    fanin_status status = diagnose(diagnosis, error);
+    diagnosis->weights = NULL;
+    diagnosis->options = NULL;
+    diagnosis->model = NULL;
+    diagnosis->plan = NULL;
+    if (status == FANIN_OK)
+        *result = diagnosis;
+    else
+        fanin_diagnosis_free(diagnosis);
+    return status;
+}
+
+static fanin_status read_checkpoint(void *user, size_t i, uint64_t offset, void *data, size_t nbytes,
+                                    fanin_error *error)
+{
+    return fanin_checkpoint_read(user, i, offset, data, nbytes, error);
+}
+
+/* The plan a checkpoint of fanin's carries; NULL if it carries none. */
+static fanin_status find_own_plan(const fanin_checkpoint *checkpoint, fanin_plan **plan, fanin_weights *weights,
+                                  fanin_error *error)
+{
+    *plan = NULL;
+    if (fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_PLAN_SHA256) == NULL ||
+        fanin_checkpoint_metadata(checkpoint, FANIN_METADATA_SEED) == NULL)
+        return FANIN_OK;
+    FANIN_TRY(fanin_plan_from_checkpoint(checkpoint, plan, &weights->seed, error));
+    weights->has_seed = true;
+    return FANIN_OK;
+}
+
+fanin_status fanin_diagnose_checkpoint(const fanin_checkpoint *checkpoint, const fanin_diagnosis_options *given,
+                                       fanin_diagnosis **result, fanin_error *error)
+{
+    fanin_error own;
+    fanin_diagnosis_options options;
+    fanin_plan *plan;
+    error = error != NULL ? error : &own;
+    fanin_clear(error);
+    *result = NULL;
+    FANIN_TRY(complete_options(given, &options, error));
+    options.size = sizeof options;
+    size_t count = fanin_checkpoint_tensor_count(checkpoint);
+    fanin_weight *array = fanin_allocate_zeroed(count, sizeof *array);
+    if (array == NULL)
+        return fanin_fail_memory(error, count * sizeof *array);
+    for (size_t i = 0; i < count; i++) {
+        const fanin_checkpoint_tensor *tensor = fanin_checkpoint_tensor_at(checkpoint, i);
+        array[i] =
+            (fanin_weight){.name = tensor->name, .dtype = tensor->dtype, .ndim = tensor->ndim, .shape = tensor->shape};
+    }
+    fanin_weights weights = {
+        .nweights = count,
+        .weights = array,
+        .read = read_checkpoint,
+        .user = (void *)(uintptr_t)checkpoint,
+        .name = fanin_checkpoint_file_count(checkpoint) > 0 ? fanin_checkpoint_file_at(checkpoint, 0) : NULL};
+    fanin_status status = find_own_plan(checkpoint, &plan, &weights, error);
+    if (options.plan == NULL)
+        options.plan = plan;
+    if (status == FANIN_OK)
+        status = fanin_diagnose(&weights, &options, result, error);
+    fanin_plan_free(plan);
+    fanin_free(array);
+    return status;
+}
+
+/* ---- reading it ---- */
+
+size_t fanin_diagnosis_finding_count(const fanin_diagnosis *diagnosis)
+{
+    return diagnosis->nfindings;
+}
+
+const fanin_finding *fanin_diagnosis_finding_at(const fanin_diagnosis *diagnosis, size_t i)
+{
+    return i < diagnosis->nfindings ? &diagnosis->findings[i] : NULL;
+}
+
+size_t fanin_diagnosis_severity_count(const fanin_diagnosis *diagnosis, fanin_severity severity)
+{
+    return (unsigned)severity < 3 ? diagnosis->nseverities[severity] : 0;
+}
+
+size_t fanin_diagnosis_tensor_count(const fanin_diagnosis *diagnosis)
+{
+    return diagnosis->nrecords;
+}
+
+const fanin_diagnosis_tensor *fanin_diagnosis_tensor_at(const fanin_diagnosis *diagnosis, size_t i)
+{
+    return i < diagnosis->nrecords ? &diagnosis->records[i].tensor : NULL;
+}
+
+const fanin_diagnosis_summary *fanin_diagnosis_summarize(const fanin_diagnosis *diagnosis)
+{
+    return &diagnosis->summary;
+}
