@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Distributions and their tests. Every test is made so that chance fails it at most once in 10^12 tensors: a tool that
+ * cries on healthy models is not run twice.
+ */
+#include "diagnose/law.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernel/math64.inc.h"
+
+static const double none = (double)NAN;
+
+/* -- Distribution functions -----------------------------------------------------------------------------------------*/
+
+static double normal_cdf(double z)
+{
+    return isinf(z) ? (z < 0 ? 0 : 1) : 0.5 * (1.0 + fanin_erf(z / 0x1.6a09e667f3bcdp+0));
+}
+
+double fanin_law_cdf(const fanin_law *law, double x)
+{
+    switch (law->kind) {
+    case FANIN_LAW_CONSTANT:
+        return x >= law->value ? 1 : 0;
+    case FANIN_LAW_UNIFORM:
+        if (!(law->high > law->low))
+            return x >= law->low ? 1 : 0;
+        return fmin(1, fmax(0, (x - law->low) / (law->high - law->low)));
+    case FANIN_LAW_NORMAL:
+        return law->std > 0 ? normal_cdf((x - law->mean) / law->std) : (x >= law->mean ? 1 : 0);
+    case FANIN_LAW_TRUNC_NORMAL: {
+        double low = normal_cdf((law->low - law->mean) / law->std),
+               high = normal_cdf((law->high - law->mean) / law->std);
+        if (x <= law->low)
+            return 0;
+        if (x >= law->high)
+            return 1;
+        return high > low ? fmin(1, fmax(0, (normal_cdf((x - law->mean) / law->std) - low) / (high - low))) : none;
+    }
+    default:
+        return none;
+    }
+}
+
+/* Moments of a normal within bounds, by Simpson's rule over what is left of 12 standard deviations. */
+struct truncated {
+    double mean, variance, kurtosis;
+};
+
+static struct truncated truncated_moments(const fanin_law *law)
+{
+    enum { NSTEPS = 512 };
+    double a = fmax((law->low - law->mean) / law->std, -12), b = fmin((law->high - law->mean) / law->std, 12);
+    if (!(b > a))
+        return (struct truncated){none, none, none};
+    const double step = (b - a) / NSTEPS, nearest = a > 0 ? a : (b < 0 ? b : 0);
+    double sums[5] = {0};
+    for (int i = 0; i <= NSTEPS; i++) {
+        double z = a + step * i, weight = i == 0 || i == NSTEPS ? 1 : (i % 2 == 1 ? 4 : 2);
+        double power = weight * fanin_exp(-0.5 * (z * z - nearest * nearest)); /* the peak is 1: nothing underflows */
+        for (int k = 0; k < 5; k++, power *= z)
+            sums[k] += power;
+    }
+    double m1 = sums[1] / sums[0], m2 = sums[2] / sums[0], m3 = sums[3] / sums[0], m4 = sums[4] / sums[0];
+    double variance = m2 - m1 * m1, fourth = m4 - 4 * m1 * m3 + 6 * m1 * m1 * m2 - 3 * m1 * m1 * m1 * m1;
+    return (struct truncated){law->mean + law->std * m1, law->std * law->std * variance,
+                              variance > 0 ? fourth / (variance * variance) : none};
+}
+
+double fanin_law_mean(const fanin_law *law)
+{
+    switch (law->kind) {
+    case FANIN_LAW_CONSTANT:
+        return law->value;
+    case FANIN_LAW_UNIFORM:
+        return 0.5 * (law->low + law->high);
+    case FANIN_LAW_NORMAL:
+        return law->mean;
+    case FANIN_LAW_TRUNC_NORMAL:
+        return truncated_moments(law).mean;
+    default:
+        return none;
+    }
+}
+
+double fanin_law_std(const fanin_law *law)
+{
+    switch (law->kind) {
+    case FANIN_LAW_CONSTANT:
+        return 0;
+    case FANIN_LAW_UNIFORM:
+        return (law->high - law->low) / 0x1.bb67ae8584caap+1; /* sqrt(12) */
+    case FANIN_LAW_NORMAL:
+        return law->std;
+    case FANIN_LAW_TRUNC_NORMAL:
+        return sqrt(truncated_moments(law).variance);
+    default:
+        return none;
+    }
+}
+
+double fanin_law_kurtosis(const fanin_law *law)
+{
+    switch (law->kind) {
+    case FANIN_LAW_UNIFORM:
+        return 1.8;
+    case FANIN_LAW_NORMAL:
+        return 3;
+    case FANIN_LAW_TRUNC_NORMAL:
+        return truncated_moments(law).kurtosis;
+    default:
+        return none;
+    }
+}
+
+fanin_law fanin_law_of_fill(const fanin_fill *fill)
+{
+    const double *value = fill->value;
+    switch (fill->kind) {
+    case FANIN_FILL_CONSTANT:
+        return (fanin_law){.kind = FANIN_LAW_CONSTANT, .value = value[0]};
+    case FANIN_FILL_UNIFORM:
+        if (value[0] == value[1])
+            return (fanin_law){.kind = FANIN_LAW_CONSTANT, .value = value[0]};
+        return (fanin_law){.kind = FANIN_LAW_UNIFORM, .low = value[0], .high = value[1]};
+    case FANIN_FILL_NORMAL:
+        if (value[1] == 0)
+            return (fanin_law){.kind = FANIN_LAW_CONSTANT, .value = value[0]};
+        return (fanin_law){.kind = FANIN_LAW_NORMAL, .mean = value[0], .std = value[1]};
+    case FANIN_FILL_TRUNC_NORMAL:
+        return (fanin_law){
+            .kind = FANIN_LAW_TRUNC_NORMAL, .mean = value[0], .std = value[1], .low = value[2], .high = value[3]};
+    case FANIN_FILL_ORTHOGONAL:
+        return (fanin_law){.kind = FANIN_LAW_ORTHOGONAL, .value = value[0]};
+    case FANIN_FILL_NONE:
+        return (fanin_law){.kind = FANIN_LAW_NONE};
+    default:
+        return (fanin_law){.kind = FANIN_LAW_OTHER};
+    }
+}
+
+/* -- Rounding -------------------------------------------------------------------------------------------------------*/
+
+/* Bits of the significand, the hidden one too, and the exponent of the least normal. */
+struct grid {
+    int precision, least;
+};
+
+static struct grid grid_of(fanin_dtype dtype)
+{
+    switch (dtype) {
+    case FANIN_F64:
+        return (struct grid){53, -1022};
+    case FANIN_F16:
+        return (struct grid){11, -14};
+    case FANIN_BF16:
+        return (struct grid){8, -126};
+    case FANIN_F8_E4M3:
+        return (struct grid){4, -6};
+    case FANIN_F8_E5M2:
+        return (struct grid){3, -14};
+    default:
+        return (struct grid){24, -126};
+    }
+}
+
+/* Distance of neighbours at and above |x|. */
+static double spacing(struct grid grid, double x)
+{
+    int exponent = grid.least;
+    if (x != 0) {
+        int e;
+        frexp(fabs(x), &e);
+        exponent = e - 1 > grid.least ? e - 1 : grid.least;
+    }
+    return ldexp(1, exponent - grid.precision + 1);
+}
+
+/*
+ * Where values begin to round to `edge` > 0 or above: half way between the least number of the grid that is not below
+ * it and the one before that.
+ */
+static double rounding_edge(struct grid grid, double edge)
+{
+    double above = ceil(edge / spacing(grid, edge)) * spacing(grid, edge);
+    int e;
+    double step = frexp(above, &e) == 0.5 && e - 1 > grid.least ? spacing(grid, above) / 2 : spacing(grid, above);
+    return above - step / 2;
+}
+
+/* torch makes uniforms of as many bits as the significand has: 2^-bits of the range is the grid they begin on. */
+static double uniform_grid(const fanin_law *law, fanin_dtype dtype)
+{
+    return law->kind == FANIN_LAW_UNIFORM ? ldexp(1, -grid_of(dtype).precision) : 0;
+}
+
+/* -- Tests ----------------------------------------------------------------------------------------------------------*/
+
+enum { SIGN = 0x8000, INFINITE = 0x7f80 };
+
+/* Massart 1990: P(D > d) <= 2 exp(-2 n d^2). */
+static double ks_limit(uint64_t n)
+{
+    return sqrt((fanin_log(2.0) + 12 * fanin_log(10.0)) / (2 * (double)n));
+}
+
+static double ks_distance(const fanin_law *law, fanin_dtype dtype, const uint64_t *bins, uint64_t n)
+{
+    const struct grid grid = grid_of(dtype);
+    uint64_t below = 0;
+    double worst = 0;
+    for (uint32_t b = INFINITE - 1; b > 0; b--) {
+        if (bins[b | SIGN] == 0 && bins[(b - 1) | SIGN] == 0)
+            continue;
+        /* between bin b + 1 and bin b, then after bin b */
+        double before = b + 1 < INFINITE ? fanin_law_cdf(law, -rounding_edge(grid, fanin_scan_bin_edge(b + 1))) : 0;
+        worst = fmax(worst, fabs(before - (double)below / (double)n));
+        below += bins[b | SIGN];
+        double after = fanin_law_cdf(law, -rounding_edge(grid, fanin_scan_bin_edge(b)));
+        worst = fmax(worst, fabs(after - (double)below / (double)n));
+    }
+    below += bins[SIGN] + bins[0];
+    for (uint32_t b = 1; b < INFINITE; b++) {
+        if (bins[b] == 0 && bins[b - 1] == 0 && b > 1)
+            continue;
+        double before = fanin_law_cdf(law, rounding_edge(grid, fanin_scan_bin_edge(b)));
+        worst = fmax(worst, fabs(before - (double)below / (double)n));
+        below += bins[b];
+        double after = b + 1 < INFINITE ? fanin_law_cdf(law, rounding_edge(grid, fanin_scan_bin_edge(b + 1))) : 1;
+        worst = fmax(worst, fabs(after - (double)below / (double)n));
+    }
+    return worst;
+}
+
+/* Wilson and Hilferty 1931: the cube root of a sample variance is nearly normal, even of few values. */
+static double variance_z(double ratio, double kurtosis, uint64_t n)
+{
+    double freedom = 2 * (double)n / (kurtosis - 1), spread = 2 / (9 * freedom);
+    double root = ratio > 0 ? fanin_exp(fanin_log(ratio) / 3) : 0;
+    return (root - (1 - spread)) / sqrt(spread);
+}
+
+/* Whether n draws of a normal reach z standard deviations by chance: n P(|Z| > z) by Mills' ratio, above 1e-12. */
+static bool normal_reaches(double z, uint64_t n)
+{
+    if (z < 3)
+        return true;
+    double log_share = -0.5 * z * z - fanin_log(z) - 0.918938533204672742 /* log(sqrt(2 pi)) */ + fanin_log(2.0);
+    return log_share + fanin_log((double)n) > -12 * fanin_log(10.0);
+}
+
+static bool keeps_bounds(const fanin_law *law, fanin_dtype dtype, const fanin_statistics *s, uint64_t n)
+{
+    struct grid grid = grid_of(dtype);
+    switch (law->kind) {
+    case FANIN_LAW_UNIFORM:
+    case FANIN_LAW_TRUNC_NORMAL:
+        return s->min >= law->low - spacing(grid, law->low) && s->max <= law->high + spacing(grid, law->high);
+    case FANIN_LAW_NORMAL: {
+        double far = fmax(fabs(s->min - law->mean), fabs(s->max - law->mean));
+        return normal_reaches((far - spacing(grid, far)) / law->std, n);
+    }
+    default:
+        return true;
+    }
+}
+
+/*
+ * trunc_normal_ compares what it has rounded: the last number of the grid within the bounds takes what rounds to it, so
+ * that the law reaches half a step beyond it.
+ */
+static fanin_law as_rounded(const fanin_law *law, fanin_dtype dtype)
+{
+    fanin_law rounded = *law;
+    if (law->kind == FANIN_LAW_TRUNC_NORMAL) {
+        struct grid grid = grid_of(dtype);
+        double step = spacing(grid, law->low);
+        rounded.low = ceil(law->low / step) * step - step / 2;
+        step = spacing(grid, law->high);
+        rounded.high = floor(law->high / step) * step + step / 2;
+    }
+    return rounded;
+}
+
+void fanin_law_test(const fanin_law *wanted, fanin_dtype dtype, const struct fanin_scan *scan,
+                    struct fanin_law_test *result)
+{
+    const fanin_statistics *s = &scan->statistics;
+    const fanin_law rounded = as_rounded(wanted, dtype), *law = &rounded;
+    *result = (struct fanin_law_test){.distance = none, .limit = none, .mean_z = none, .std_z = none};
+    if (scan->bins == NULL || isnan(s->mean))
+        return;
+    const uint64_t n = s->nelem - s->nnan - s->ninf;
+    if (law->kind == FANIN_LAW_CONSTANT) {
+        double half = spacing(grid_of(dtype), law->value) / 2;
+        result->applies = true;
+        result->keeps_bounds = fabs(s->min - law->value) <= half && fabs(s->max - law->value) <= half;
+        result->passed = result->keeps_bounds && s->nnan == 0 && s->ninf == 0;
+        return;
+    }
+    const double std = fanin_law_std(law), mean = fanin_law_mean(law), kurtosis = fanin_law_kurtosis(law);
+    if (!(std > 0) || isnan(kurtosis))
+        return;
+    const double grid = uniform_grid(law, dtype), off = s->mean - mean;
+    const double bias = 0.5 * grid * (law->kind == FANIN_LAW_UNIFORM ? law->high - law->low : 0);
+    const double unexplained = fabs(off) > bias ? fabs(off) - bias : 0;
+    result->applies = true;
+    result->distance = ks_distance(law, dtype, scan->bins, n);
+    result->limit = ks_limit(n) + grid;
+    result->mean_z = copysign(unexplained, off) * sqrt((double)n) / std;
+    /* the variance about the law's mean: n degrees of freedom, and no bias in small tensors. Rounding adds a twelfth of
+       the grid's square. */
+    double step = spacing(grid_of(dtype), fabs(mean) + std), rounding = dtype == FANIN_F64 ? 0 : step * step / 12;
+    double second = s->variance + off * off, ratio = second / (std * std);
+    double explained = ratio > 1 ? fmax(1, ratio - rounding / (std * std)) : ratio;
+    result->std_z = variance_z(explained, kurtosis, n);
+    result->keeps_bounds = keeps_bounds(law, dtype, s, n);
+    result->passed = s->nnan == 0 && s->ninf == 0 && result->keeps_bounds && result->distance <= result->limit &&
+                     fabs(result->mean_z) <= FANIN_LAW_MAX_ERRORS && fabs(result->std_z) <= FANIN_LAW_MAX_ERRORS;
+}
+
+/* -- Fitting --------------------------------------------------------------------------------------------------------*/
+
+/* The std of a normal that has std `s` within +-bound, by bisection over bound / std; none if a uniform is narrower. */
+static double std_before_truncation(double s, double bound)
+{
+    double low = 0.05, high = 8;
+    for (int i = 0; i < 60; i++) {
+        double ratio = 0.5 * (low + high);
+        fanin_law law = {.kind = FANIN_LAW_TRUNC_NORMAL, .std = bound / ratio, .low = -bound, .high = bound};
+        if (fanin_law_std(&law) > s)
+            low = ratio;
+        else
+            high = ratio;
+    }
+    return high < 7.9 && low > 0.06 ? bound / low : none;
+}
+
+static void try_law(fanin_law law, fanin_dtype dtype, const struct fanin_scan *scan, struct fanin_law_fit *fit)
+{
+    struct fanin_law_test test;
+    fanin_law_test(&law, dtype, scan, &test);
+    if (test.applies && test.passed && fit->nfits < FANIN_LAW_MAX_FITS) {
+        fit->laws[fit->nfits] = law;
+        fit->tests[fit->nfits++] = test;
+    }
+}
+
+void fanin_law_fit(fanin_dtype dtype, const struct fanin_scan *scan, struct fanin_law_fit *fit)
+{
+    const fanin_statistics *s = &scan->statistics;
+    *fit = (struct fanin_law_fit){0};
+    if (scan->bins == NULL || isnan(s->mean))
+        return;
+    if (s->min == s->max) {
+        try_law((fanin_law){.kind = FANIN_LAW_CONSTANT, .value = s->min}, dtype, scan, fit);
+        return;
+    }
+    const double n = (double)(s->nelem - s->nnan - s->ninf);
+    if (n < 8)
+        return; /* anything fits */
+    const double std = sqrt(s->variance), error = std / sqrt(n);
+    const double mean = fabs(s->mean) <= FANIN_LAW_MAX_ERRORS * error +
+                                             std * uniform_grid(&(fanin_law){.kind = FANIN_LAW_UNIFORM}, dtype) * 2
+                            ? 0
+                            : s->mean;
+    const double bound = fmax(fabs(s->min - mean), fabs(s->max - mean));
+    /* a uniform's greatest of n values lies 1 / (n + 1) of the range inside, on both ends together 2 / (n + 1) */
+    const double outer = bound * (1 + 1 / n);
+    try_law((fanin_law){.kind = FANIN_LAW_NORMAL, .mean = mean, .std = std}, dtype, scan, fit);
+    try_law((fanin_law){.kind = FANIN_LAW_UNIFORM, .low = mean - outer, .high = mean + outer}, dtype, scan, fit);
+    double before = std_before_truncation(std, outer);
+    if (!isnan(before))
+        try_law(
+            (fanin_law){
+                .kind = FANIN_LAW_TRUNC_NORMAL, .mean = mean, .std = before, .low = mean - outer, .high = mean + outer},
+            dtype, scan, fit);
+}
