@@ -269,8 +269,8 @@ static bool keeps_bounds(const fanin_law *law, fanin_dtype dtype, const fanin_st
 }
 
 /*
- * trunc_normal_ compares what it has rounded: the last number of the grid within the bounds takes what rounds to it, so
- * that the law reaches half a step beyond it.
+ * trunc_normal_ compares what it has rounded with bounds that are rounded too, so that the law reaches half a step
+ * beyond them.
  */
 static fanin_law as_rounded(const fanin_law *law, fanin_dtype dtype)
 {
@@ -278,9 +278,9 @@ static fanin_law as_rounded(const fanin_law *law, fanin_dtype dtype)
     if (law->kind == FANIN_LAW_TRUNC_NORMAL) {
         struct grid grid = grid_of(dtype);
         double step = spacing(grid, law->low);
-        rounded.low = ceil(law->low / step) * step - step / 2;
+        rounded.low = rint(law->low / step) * step - step / 2;
         step = spacing(grid, law->high);
-        rounded.high = floor(law->high / step) * step + step / 2;
+        rounded.high = rint(law->high / step) * step + step / 2;
     }
     return rounded;
 }
