@@ -241,6 +241,33 @@ static fanin_status complete_options(const fanin_diagnosis_options *given, fanin
     return FANIN_OK;
 }
 
+/*
+ * A model's own rules are a plan too, and so are those of a config.json whose family is known. What cannot be planned
+ * (no rules, another family) is not: nothing but memory is an error here.
+ */
+static fanin_status plan_model(fanin_diagnosis *diagnosis, fanin_model **own_model, fanin_plan **own_plan,
+                               fanin_error *error)
+{
+    const char *config = diagnosis->options->config;
+    fanin_error ignored;
+    fanin_status status = FANIN_OK;
+    if (diagnosis->model == NULL && diagnosis->plan == NULL && config != NULL)
+        status = fanin_model_parse(config, strlen(config), "config.json", own_model, &ignored);
+    if (*own_model != NULL)
+        diagnosis->model = *own_model;
+    if (status == FANIN_OK && diagnosis->plan == NULL && diagnosis->model != NULL)
+        status = fanin_plan_create(diagnosis->model, NULL, NULL, own_plan, &ignored);
+    if (*own_plan != NULL) {
+        diagnosis->plan = *own_plan;
+        diagnosis->has_config_plan = fanin_model_family(diagnosis->model) != NULL;
+    }
+    if (status != FANIN_ERROR_MEMORY)
+        return FANIN_OK;
+    if (error != NULL)
+        *error = ignored;
+    return status;
+}
+
 fanin_status fanin_diagnose(const fanin_weights *weights, const fanin_diagnosis_options *given,
                             fanin_diagnosis **result, fanin_error *error)
 {
@@ -257,7 +284,13 @@ fanin_status fanin_diagnose(const fanin_weights *weights, const fanin_diagnosis_
     diagnosis->options = &options;
     diagnosis->model = options.model;
     diagnosis->plan = options.plan;
-    fanin_status status = diagnose(diagnosis, error);
+    fanin_model *own_model = NULL;
+    fanin_plan *own_plan = NULL;
+    fanin_status status = plan_model(diagnosis, &own_model, &own_plan, error);
+    if (status == FANIN_OK)
+        status = diagnose(diagnosis, error);
+    fanin_plan_free(own_plan);
+    fanin_model_free(own_model);
     diagnosis->weights = NULL;
     diagnosis->options = NULL;
     diagnosis->model = NULL;

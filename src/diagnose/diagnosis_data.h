@@ -77,7 +77,8 @@ struct fanin_diagnosis {
     const fanin_diagnosis_options *options; /* complete: what the caller's struct is too short for is zero */
     const fanin_model *model;
     const fanin_plan *plan;
-    const char *path; /* of the file or folder that the weights are; NULL: they are no file */
+    bool has_config_plan; /* the plan is that of the config.json's family */
+    const char *path;     /* of the file or folder that the weights are; NULL: they are no file */
 };
 
 /* ---- checks ---- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "diagnose/facts.h"
 #include "diagnose/roles.h"
 
@@ -58,13 +59,62 @@ static fanin_status index_names(fanin_diagnosis *diagnosis, fanin_error *error)
     return fanin_names_sort(&diagnosis->names, error);
 }
 
+/* ---- fans ---- */
+
+/* Experts in one tensor are matrices whose axes nobody named: unless square, which is the input is not known. */
+static void find_fans(struct fanin_record *record)
+{
+    fanin_diagnosis_tensor *tensor = &record->tensor;
+    fanin_tensor view = {.ndim = tensor->ndim, .layout = record->layout, .groups = record->groups};
+    fanin_fans fans;
+    if (!tensor->is_weight || tensor->ndim > FANIN_MAX_DIMS)
+        return;
+    if (record->is_stacked) {
+        if (tensor->ndim == 3 && tensor->shape[1] == tensor->shape[2])
+            tensor->fan_in = tensor->fan_out = tensor->shape[1];
+        return;
+    }
+    for (int32_t d = 0; d < tensor->ndim; d++)
+        view.shape[d] = tensor->shape[d];
+    if (fanin_calculate_fans(&view, &fans, NULL) != FANIN_OK)
+        return;
+    tensor->fan_in = fans.in;
+    tensor->fan_out = fans.out;
+}
+
+/* ---- all ---- */
+
+static const char *known_by(fanin_diagnosis *diagnosis)
+{
+    const char *family = diagnosis->summary.family;
+    if (diagnosis->has_config_plan && family != NULL)
+        return fanin_arena_format(&diagnosis->arena, "config (%s)", family);
+    if (diagnosis->plan != NULL)
+        return "plan";
+    if (diagnosis->model != NULL)
+        return "model";
+    return family != NULL ? fanin_arena_format(&diagnosis->arena, "names (%s)", family)
+                          : "nothing but names and shapes";
+}
+
 fanin_status fanin_facts_gather(fanin_diagnosis *diagnosis, fanin_error *error)
 {
     FANIN_TRY(index_names(diagnosis, error));
     FANIN_TRY(fanin_roles_make(diagnosis, error));
     for (size_t i = 0; i < diagnosis->nrecords; i++)
         fanin_facts_by_name(diagnosis, &diagnosis->records[i]);
+    diagnosis->summary.family = fanin_facts_family(diagnosis);
+    FANIN_TRY(fanin_facts_chain(diagnosis, error));
+    if (diagnosis->model != NULL) {
+        FANIN_TRY(fanin_facts_by_model(diagnosis, error));
+        if (fanin_model_family(diagnosis->model) != NULL)
+            diagnosis->summary.family = fanin_model_family(diagnosis->model);
+    }
+    if (diagnosis->plan != NULL)
+        FANIN_TRY(fanin_facts_by_plan(diagnosis, error));
     FANIN_TRY(take_caller(diagnosis, error));
-    diagnosis->summary.known_by = diagnosis->plan != NULL ? "plan" : "nothing but names and shapes";
-    return FANIN_OK;
+    for (size_t i = 0; i < diagnosis->nrecords; i++)
+        find_fans(&diagnosis->records[i]);
+    diagnosis->summary.known_by = known_by(diagnosis);
+    return diagnosis->summary.known_by != NULL ? FANIN_OK : fanin_fail_memory(error, FANIN_SHOW_NBYTES);
 }

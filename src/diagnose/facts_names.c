@@ -302,6 +302,31 @@ static void take_vector(const fanin_diagnosis *diagnosis, const struct parts *pa
         tensor->layer_kind = FANIN_LAYER_LAYER_NORM;
 }
 
+/*
+ * GPT-2's Conv1D is [in, out]. Its square matrices do not show it, so the one that goes before them in the same layer
+ * is asked: attn.c_attn makes q, k and v of the same input, mlp.c_fc has a wide output.
+ */
+static bool is_gpt2_conv1d(const fanin_diagnosis *diagnosis, const char *name, const struct parts *parts)
+{
+    static const char *const inner[] = {"attn.c_attn", "mlp.c_fc"};
+    char other[MAX_NAME + 32];
+    const char *at = strstr(name, "attn.c_proj");
+    if (at == NULL)
+        at = strstr(name, "mlp.c_proj");
+    if (at == NULL)
+        at = strstr(name, "attn.q_attn");
+    if (at == NULL || strcmp(parts->leaf, "weight") != 0)
+        return false;
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(other, sizeof other, "%.*s%s.weight", (int)(at - name < MAX_NAME ? at - name : 0), name, inner[i]);
+        size_t k = fanin_names_find(&diagnosis->names, other);
+        const fanin_diagnosis_tensor *found = k != SIZE_MAX ? &diagnosis->records[k].tensor : NULL;
+        if (found != NULL && found->ndim == 2)
+            return found->shape[1] > found->shape[0];
+    }
+    return false;
+}
+
 static void take_matrix(const fanin_diagnosis *diagnosis, const struct parts *parts, struct fanin_record *record)
 {
     fanin_diagnosis_tensor *tensor = &record->tensor;
@@ -310,9 +335,8 @@ static void take_matrix(const fanin_diagnosis *diagnosis, const struct parts *pa
         tensor->layer_kind = FANIN_LAYER_EMBEDDING;
         return;
     }
-    if (parts->last[0] != '\0' || beside(diagnosis, parts, "bias") != NULL)
-        tensor->layer_kind = FANIN_LAYER_LINEAR;
-    if (bias_counts_second_axis(diagnosis, parts, tensor))
+    tensor->layer_kind = FANIN_LAYER_LINEAR;
+    if (bias_counts_second_axis(diagnosis, parts, tensor) || is_gpt2_conv1d(diagnosis, tensor->name, parts))
         record->layout = FANIN_LAYOUT_IN_OUT;
 }
 
@@ -381,6 +405,47 @@ static bool take_experts(const char *name, const struct parts *parts, struct fan
     record->is_stacked = true;
     return true;
 }
+
+/* ---- families ---- */
+
+struct family_name {
+    const char *family;
+    const char *role; /* what a role ends in that only this family has */
+};
+
+static const struct family_name family_names[] = {
+    {"gpt2", "h.#.attn.c_attn.weight"},
+    {"gpt_neox", "layers.#.attention.query_key_value.weight"},
+    {"bloom", "h.#.self_attention.query_key_value.weight"},
+    {"gptj", "h.#.attn.out_proj.weight"},
+    {"opt", "decoder.embed_positions.weight"},
+    {"mamba", "layers.#.mixer.A_log"},
+    {"t5", "block.#.layer.#.SelfAttention.q.weight"},
+    {"vit", "encoder.layer.#.attention.attention.query.weight"},
+    {"distilbert", "transformer.layer.#.attention.q_lin.weight"},
+    {"bert", "encoder.layer.#.attention.self.query.weight"},
+    {"whisper", "encoder.conv1.weight"},
+    {"llama", "layers.#.mlp.gate_proj.weight"},
+    {"timm vit", "blocks.#.attn.qkv.weight"},
+    {"swin", "layers.#.blocks.#.attn.relative_position_bias_table"},
+    {"torch.nn transformer", "layers.#.self_attn.in_proj_weight"},
+    {"torchvision resnet", "layer1.#.conv1.weight"},
+    {"torchvision densenet", "features.denseblock1.denselayer1.conv1.weight"},
+};
+
+const char *fanin_facts_family(const fanin_diagnosis *diagnosis)
+{
+    for (size_t f = 0; f < sizeof family_names / sizeof family_names[0]; f++)
+        for (size_t r = 0; r < diagnosis->nroles; r++) {
+            const char *pattern = diagnosis->roles[r].pattern, *role = family_names[f].role;
+            size_t n = strlen(pattern), m = strlen(role);
+            if (ends_in(pattern, role) && (n == m || pattern[n - m - 1] == '.'))
+                return family_names[f].family;
+        }
+    return NULL;
+}
+
+/* ---- all ---- */
 
 void fanin_facts_by_name(const fanin_diagnosis *diagnosis, struct fanin_record *record)
 {
