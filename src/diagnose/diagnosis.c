@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "diagnose/diagnosis_data.h"
+#include "diagnose/law.h"
 
 /* Of the first values, so many must differ, and neighbours must not be alike: tables and constants are not random. */
 #define RANDOM_DISTINCT    0.3
@@ -116,6 +117,12 @@ static fanin_status examine_tensor(void *context, size_t i, const struct fanin_s
     record->tensor.is_random_looking = is_random_looking(&record->statistics);
     if (record->tensor.is_random_looking && !record->tensor.is_buffer && record->tied_to == NULL)
         FANIN_TRY(keep_head(record, scan, error));
+    if (!record->tensor.is_buffer) {
+        struct fanin_law_fit fit;
+        fanin_law_fit(record->tensor.dtype, scan, &fit);
+        if (fit.nfits > 0)
+            record->tensor.fitted = fit.laws[0];
+    }
     struct fanin_examination examination = {.diagnosis = diagnosis,
                                             .record = record,
                                             .scan = scan,

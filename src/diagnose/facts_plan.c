@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "diagnose/facts.h"
+#include "diagnose/law.h"
 
 /* Rows set apart (the zero row of padding) leave the law of the rest what it is while they are at most one in so many.
  */
@@ -280,42 +281,6 @@ static void find_origin(const struct op_lists *lists, size_t storage, int64_t be
         origin->fill = NULL;
 }
 
-static fanin_law law_of(const fanin_plan_op *op)
-{
-    const double *v = op->fill.value, nan = __builtin_nan("");
-    fanin_law law = {.value = nan, .mean = nan, .std = nan, .low = nan, .high = nan};
-    switch (op->fill.kind) {
-    case FANIN_FILL_CONSTANT:
-        law.kind = FANIN_LAW_CONSTANT;
-        law.value = v[0];
-        break;
-    case FANIN_FILL_UNIFORM:
-        law.kind = FANIN_LAW_UNIFORM;
-        law.low = v[0];
-        law.high = v[1];
-        break;
-    case FANIN_FILL_NORMAL:
-        law.kind = FANIN_LAW_NORMAL;
-        law.mean = v[0];
-        law.std = v[1];
-        break;
-    case FANIN_FILL_TRUNC_NORMAL:
-        law.kind = FANIN_LAW_TRUNC_NORMAL;
-        law.mean = v[0];
-        law.std = v[1];
-        law.low = v[2];
-        law.high = v[3];
-        break;
-    case FANIN_FILL_ORTHOGONAL:
-        law.kind = FANIN_LAW_ORTHOGONAL;
-        law.value = v[0];
-        break;
-    default:
-        law.kind = FANIN_LAW_OTHER;
-    }
-    return law;
-}
-
 static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lists *lists, size_t at,
                                  struct fanin_record *record, fanin_error *error)
 {
@@ -345,12 +310,8 @@ static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lis
         tensor->expected.kind = FANIN_LAW_OTHER;
         return FANIN_OK;
     }
-    tensor->expected = law_of(origin.fill);
-    tensor->expected_std = origin.fill->std;
-    if (tensor->expected.kind == FANIN_LAW_UNIFORM)
-        tensor->expected_std = (tensor->expected.high - tensor->expected.low) / __builtin_sqrt(12.0);
-    else if (tensor->expected.kind == FANIN_LAW_NORMAL)
-        tensor->expected_std = tensor->expected.std;
+    tensor->expected = fanin_law_of_fill(&origin.fill->fill);
+    tensor->expected_std = fanin_law_std(&tensor->expected);
     return origin.whole ? copy_text(diagnosis, origin.fill->initializer, &record->initializer, error) : FANIN_OK;
 }
 
