@@ -18,7 +18,8 @@ enum how {
     DIRECT = 1,      /* past the page cache */
     WRITE_BACK = 2,  /* sync_file_range starts it after each block */
     PREALLOCATE = 4, /* space is reserved before */
-    SYNC = 8         /* fsync at the end */
+    SYNC = 8,        /* fsync at the end */
+    NO_DIGEST = 16   /* of a checkpoint */
 };
 
 static const struct {
@@ -32,6 +33,17 @@ static const struct {
     {"buffered", 0},
 };
 enum { NWRITERS = sizeof writers / sizeof writers[0] };
+
+static const struct {
+    const char *name;
+    int how;
+} kinds[] = {
+    {"checkpoint", SYNC},
+    {"checkpoint, no fsync", 0},
+    {"checkpoint, no digest", SYNC | NO_DIGEST},
+    {"checkpoint, no digest, no fsync", NO_DIGEST},
+};
+enum { NKINDS = sizeof kinds / sizeof kinds[0], MAX_PASSES = NWRITERS + NKINDS * BENCH_MAX_CREWS };
 
 struct file_pass {
     char path[4096];
@@ -90,7 +102,8 @@ static void write_checkpoint(const struct file_pass *pass)
     fanin_error error;
     fanin_write_result result;
     const fanin_run_options options = {.size = sizeof options, .seed = 42, .parallel = pass->parallel};
-    const fanin_write_options write = {.size = sizeof write, .path = pass->path};
+    const fanin_write_options write = {
+        .size = sizeof write, .path = pass->path, .no_digest = (pass->how & NO_DIGEST) != 0};
     /* The library always syncs; what it would take without is measured through its own table of file operations. */
     fanin_io io = *fanin_default_io();
     if (!(pass->how & SYNC)) {
@@ -146,7 +159,7 @@ static char *block_data(void)
     return data;
 }
 
-/* Plain writers first, then checkpoints with and without fsync by every count of threads; returns how many. */
+/* Plain writers first, then checkpoints of every kind by every count of threads; returns how many. */
 static size_t list_passes(const struct bench *bench, struct file_pass *passes, const char *data, uint64_t nbytes,
                           const fanin_plan *plan, const struct bench_crews *crews)
 {
@@ -157,9 +170,9 @@ static size_t list_passes(const struct bench *bench, struct file_pass *passes, c
         passes[n].how = writers[n].how;
     }
     for (size_t t = 0; t < crews->n; t++)
-        for (int syncs = 1; syncs >= 0; syncs--, n++) {
+        for (size_t kind = 0; kind < NKINDS; kind++, n++) {
             passes[n] = common;
-            passes[n].how = syncs ? SYNC : 0;
+            passes[n].how = kinds[kind].how;
             passes[n].plan = plan;
             passes[n].parallel = t > 0 ? &crews->parallels[t] : NULL;
         }
@@ -170,9 +183,8 @@ static size_t list_passes(const struct bench *bench, struct file_pass *passes, c
 
 void bench_files(struct bench *bench)
 {
-    static const char *const names[2][2] = {{"checkpoint, no fsync", "checkpoint"}, {"write, no fsync", "write"}};
-    struct file_pass passes[NWRITERS + 2 * BENCH_MAX_CREWS];
-    struct bench_contender contenders[NWRITERS + 2 * BENCH_MAX_CREWS];
+    struct file_pass passes[MAX_PASSES];
+    struct bench_contender contenders[MAX_PASSES];
     struct bench_crews crews;
     uint64_t nbytes;
     fanin_plan *plan = plan_of(bench->file_nbytes, &nbytes);
@@ -198,7 +210,10 @@ void bench_files(struct bench *bench)
                                 .nbytes = nbytes,
                                 .store_seconds = syncs ? bench_best_store(contenders, NWRITERS - 1)
                                                        : bench_median(&contenders[NWRITERS - 1])};
-        snprintf(row.name, sizeof row.name, "%s", names[is_plain][syncs]);
+        snprintf(row.name, sizeof row.name, "%s",
+                 !is_plain ? kinds[(i - NWRITERS) % NKINDS].name
+                 : syncs   ? "write"
+                           : "write, no fsync");
         bench_row_take(&row, &contenders[i]);
         bench_add(bench, &row);
     }

@@ -135,6 +135,7 @@ static int prepare(const settings *given, job *of)
         .path = given->output,
         .max_shard_nbytes = given->max_shard_nbytes,
         .force = given->force,
+        .no_digest = given->no_digest,
         .config_json = of->config,
         .source = strcmp(of->from.name, "-") == 0 ? "standard input" : file_last_name(of->from.name),
     };
@@ -175,7 +176,7 @@ static void print_json(const settings *given, job *of)
     json_u64_string(&json, "seed", of->seed);
     json_string(&json, "profile", fanin_profile_name(fanin_plan_profile(of->from.plan)));
     json_string(&json, "plan_sha256", of->plan_sha256);
-    json_string(&json, "digest", given->dry_run ? NULL : digest);
+    json_string(&json, "digest", given->dry_run || given->no_digest ? NULL : digest);
     json_u64(&json, "ntensors", count_stored(of->from.plan));
     json_u64(&json, "nbytes", of->result.nbytes);
     json_u64(&json, "nfiles", of->result.nfiles);
@@ -208,8 +209,10 @@ static void print_summary(const settings *given, const job *of)
         printf("%s; nothing was written\n", total);
         return;
     }
-    fanin_digest_hex(&result->digest, digest);
-    printf("digest %s\n", digest);
+    if (!given->no_digest) {
+        fanin_digest_hex(&result->digest, digest);
+        printf("digest %s\n", digest);
+    }
     printf("%s, %s, %s\n", total, format_seconds(of->seconds, time),
            format_rate(of->seconds > 0 ? (double)result->nbytes / of->seconds : 0, rate));
 }
@@ -256,6 +259,8 @@ static const option options[] = {
     {OPTION_ROW("max-shard-size", 0, OPTION_SIZE, max_shard_nbytes, "SIZE"),
      "largest shard of a folder, as 500MB, 5GB or 4GiB (default 5GB)"},
     {OPTION_ROW("force", 'f', OPTION_FLAG, force, NULL), "replace output that exists"},
+    {OPTION_ROW("no-digest", 0, OPTION_FLAG, no_digest, NULL),
+     "leave out the SHA-256 of what is written, about half of the work; the files are the same"},
     {OPTION_ROW("dry-run", 'n', OPTION_FLAG, dry_run, NULL), "check everything, print what would be written, and stop"},
     {OPTION_THREAD_COUNT},
     {OPTION_STRICT},

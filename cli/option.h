@@ -38,6 +38,7 @@ typedef struct settings {
     bool strict;
     bool force;
     bool dry_run;
+    bool no_digest;
     bool spec;
     const char *like;
     const char *recipe;

@@ -63,12 +63,17 @@ typedef struct fanin_write_options {
     bool force;                /* replace existing output */
     const char *config_json;   /* written as config.json beside the weights of a folder; may be NULL */
     const char *source;        /* provenance: what the plan was made from, in words; may be NULL */
+    /*
+     * Leaves the content digest out of the result: hashing takes about as long as making the values. The files are the
+     * same; fanin_verify needs no digest, and fanin_checkpoint_digest reads it from the files.
+     */
+    bool no_digest;
 } fanin_write_options;
 
 typedef struct fanin_write_result {
-    fanin_digest digest;
-    uint64_t nbytes; /* of all tensors */
-    size_t nfiles;   /* of weights */
+    fanin_digest digest; /* all zeros if it was left out */
+    uint64_t nbytes;     /* of all tensors */
+    size_t nfiles;       /* of weights */
 } fanin_write_result;
 
 /*

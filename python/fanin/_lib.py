@@ -119,7 +119,8 @@ class Slice(ctypes.Structure):
 class WriteOptions(ctypes.Structure):
     C_NAME = "fanin_write_options"
     _fields_ = [("size", ctypes.c_size_t), ("path", ctypes.c_char_p), ("max_shard_nbytes", ctypes.c_uint64),
-                ("force", ctypes.c_bool), ("config_json", ctypes.c_char_p), ("source", ctypes.c_char_p)]
+                ("force", ctypes.c_bool), ("config_json", ctypes.c_char_p), ("source", ctypes.c_char_p),
+                ("no_digest", ctypes.c_bool)]
 
 
 class WriteResult(ctypes.Structure):

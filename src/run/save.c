@@ -131,6 +131,8 @@ static fanin_status write_tensor(void *user, fanin_maker *maker, size_t tensor, 
 {
     filling *f = user;
     fanin_file_sink file = fanin_file_sink_create(&f->writer, f->of->offsets);
+    if (f->of->write->no_digest)
+        return fanin_maker_make(maker, tensor, &file.sink, tensor, error);
     fanin_digest_sink hashing = fanin_digest_sink_create(&file.sink, f->of->digests);
     return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
 }
@@ -202,7 +204,8 @@ static fanin_status write_files(saving *s)
 static fanin_status save(saving *s, fanin_write_result *result)
 {
     FANIN_TRY(write_files(s));
-    FANIN_TRY(fanin_plan_content_digest(s->plan, s->digests, &result->digest, s->error));
+    if (!s->write->no_digest)
+        FANIN_TRY(fanin_plan_content_digest(s->plan, s->digests, &result->digest, s->error));
     return fanin_publication_commit(&s->files);
 }
 

@@ -120,6 +120,59 @@ static void every_count_is_equal(void **state)
     rmdir("out");
 }
 
+static char *read_back(const char *path, size_t *nbytes)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    const long end = ftell(file);
+    assert_true(end > 0);
+    *nbytes = (size_t)end;
+    rewind(file);
+    char *bytes = malloc(*nbytes);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, *nbytes, file), *nbytes);
+    fclose(file);
+    return bytes;
+}
+
+/* Not the digest alone: every byte, headers too, with the digest and without. */
+static void files_are_equal(void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 2, 3, 7};
+    static const uint8_t zeros[32];
+    for (size_t i = 0; i < NSPECS; i++) {
+        fanin_plan *plan = test_plan(specs[i], 0);
+        fanin_run_options options = test_options(5);
+        fanin_write_options write = {.size = sizeof write, .path = "first.safetensors", .force = true};
+        fanin_write_result first, result;
+        assert_ok(fanin_run_checkpoint(plan, &options, &write, &first, &error), error);
+        size_t nbytes, nfound;
+        char *expected = read_back("first.safetensors", &nbytes);
+        write.path = "out.safetensors";
+        for (size_t k = 0; k < 2 * (sizeof counts / sizeof counts[0]); k++) {
+            fanin_pool *pool;
+            assert_ok(fanin_pool_create(counts[k / 2], &pool, &error), error);
+            const fanin_parallel parallel = fanin_pool_parallel(pool);
+            options.parallel = &parallel;
+            write.no_digest = k % 2 == 1;
+            assert_ok(fanin_run_checkpoint(plan, &options, &write, &result, &error), error);
+            assert_memory_equal(result.digest.bytes, write.no_digest ? zeros : first.digest.bytes, 32);
+            assert_int_equal(result.nbytes, first.nbytes);
+            char *found = read_back("out.safetensors", &nfound);
+            assert_int_equal(nfound, nbytes);
+            assert_memory_equal(found, expected, nbytes);
+            free(found);
+            fanin_pool_free(pool);
+        }
+        free(expected);
+        fanin_plan_free(plan);
+    }
+    unlink("first.safetensors");
+    unlink("out.safetensors");
+}
+
 typedef struct stopper {
     uint64_t last;
     size_t ncalls;
@@ -214,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_count_is_equal),
+        cmocka_unit_test(files_are_equal),
         cmocka_unit_test(cancelled),
         cmocka_unit_test(failing_memory),
     };
