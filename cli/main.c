@@ -15,9 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-const command *const commands[] = {&command_init,    &command_plan, &command_explain,
-                                   &command_verify,  &command_fill, &command_list,
-                                   &command_version, &command_help, NULL};
+const command *const commands[] = {&command_init, &command_plan, &command_explain, &command_verify, &command_check,
+                                   &command_fill, &command_list, &command_version, &command_help,   NULL};
 
 void print_general_help(FILE *file)
 {
@@ -31,7 +30,8 @@ void print_general_help(FILE *file)
     fputs("\n'fanin help COMMAND' or 'fanin COMMAND --help' tells more.\n\n"
           "exit status:\n"
           "  0        done\n"
-          "  1        verify found differences, or there was a warning and --strict\n"
+          "  1        verify found differences, check found something, or there was a warning\n"
+          "           and --strict\n"
           "  2        bad usage or bad input\n"
           "  3        the system refused: reading, writing, memory\n"
           "  128 + n  stopped by signal n (130: interrupted)\n",

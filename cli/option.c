@@ -395,7 +395,8 @@ void option_print_help(const command *of, FILE *file)
         fputs("\nexamples:\n", file);
     for (size_t i = 0; of->examples != NULL && of->examples[i] != NULL; i++)
         fprintf(file, "  %s\n", of->examples[i]);
-    fputs("\nexit status: 0 done, 1 differences (or a warning under --strict), 2 bad usage or\n"
-          "input, 3 the system refused (I/O, memory), 128 + n stopped by signal n\n",
-          file);
+    fprintf(file,
+            "\nexit status: 0 done, 1 %s, 2 bad usage or\n"
+            "input, 3 the system refused (I/O, memory), 128 + n stopped by signal n\n",
+            of->exit_different != NULL ? of->exit_different : "differences (or a warning under --strict)");
 }

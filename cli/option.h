@@ -40,8 +40,16 @@ typedef struct settings {
     bool dry_run;
     bool no_digest;
     bool spec;
+    bool deep;
+    bool fix;
     const char *like;
     const char *recipe;
+    const char *config;
+    const char *plan;
+    const char *activation;
+    const char *expect;  /* "plan", "recipe" */
+    const char *fail_on; /* "warn", "error" */
+    const char *html;
     const char *output;
     const char *state;
     const char *state_output;
@@ -54,6 +62,7 @@ typedef struct settings {
     number_setting threads;
     uint64_t max_shard_nbytes; /* 0: not given */
     fanin_dtype dtype;         /* FANIN_DTYPE_NONE: not given */
+    fanin_dtype target;        /* the same */
     fanin_profile profile;     /* 0: not given */
     fanin_layout layout;
     shape_setting shape;
@@ -90,6 +99,7 @@ typedef struct command {
     const char *description;  /* paragraphs */
     const option *options;
     const char *const *examples; /* whole command lines; NULL ends */
+    const char *exit_different;  /* what exit status 1 says; NULL: differences */
     int (*run)(const settings *given);
 } command;
 
@@ -146,6 +156,7 @@ extern const command command_init;
 extern const command command_plan;
 extern const command command_explain;
 extern const command command_verify;
+extern const command command_check;
 extern const command command_fill;
 extern const command command_list;
 extern const command command_version;

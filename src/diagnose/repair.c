@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "diagnose/diagnosis_data.h"
+#include "fanin/version.h"
 #include "format/checkpoint_metadata.h"
 #include "format/content_digest.h"
 #include "format/path.h"
@@ -113,7 +114,7 @@ static bool is_same_kind(const fanin_plan_tensor *planned, const fanin_checkpoin
            memcmp(planned->shape, found->shape, (size_t)found->ndim * sizeof *found->shape) == 0;
 }
 
-/* The plan makes what its own call is to make anew, and what takes it several steps, which no rule can say. */
+/* The plan makes what its own call is to make anew, and what no rule could be told for: it may take several steps. */
 static fanin_status choose_planned(repairing *r)
 {
     making *m = &r->planned;
@@ -129,9 +130,9 @@ static fanin_status choose_planned(repairing *r)
             continue;
         if (r->calls[id] != NULL && calls[t] != NULL && strcmp(r->calls[id], calls[t]) == 0)
             m->ids[t] = id;
-        if (r->calls[id] == NULL && calls[t] == NULL && r->is_asked[id]) {
+        if (r->calls[id] == NULL && r->is_asked[id]) {
             m->ids[t] = id;
-            r->calls[id] = "several steps of the plan";
+            r->calls[id] = calls[t] != NULL ? calls[t] : "several steps of the plan";
         }
     }
     fanin_free((void *)calls);
@@ -274,8 +275,8 @@ static fanin_status choose_ruled(repairing *r)
 
 static bool is_provenance(const char *key)
 {
-    static const char *const keys[] = {FANIN_METADATA_PROFILE,     FANIN_METADATA_SEED, FANIN_METADATA_PLAN_SHA256,
-                                       FANIN_METADATA_PLAN,        FANIN_METADATA_SOURCE};
+    static const char *const keys[] = {FANIN_METADATA_PROFILE, FANIN_METADATA_SEED, FANIN_METADATA_PLAN_SHA256,
+                                       FANIN_METADATA_PLAN, FANIN_METADATA_SOURCE};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strcmp(keys[i], key) == 0)
             return true;
@@ -566,8 +567,8 @@ static fanin_status allocate(repairing *r)
     r->pairs = fanin_allocate(count_pairs(r), sizeof *r->pairs);
     r->names = fanin_allocate(fanin_checkpoint_file_count(r->checkpoint) + 1, sizeof *r->names);
     r->planned.ids = fanin_allocate(nplanned, sizeof *r->planned.ids);
-    return r->calls != NULL && r->is_left != NULL && r->is_asked != NULL && r->offsets != NULL && r->digests != NULL && r->tensors != NULL &&
-                   r->pairs != NULL && r->names != NULL && r->planned.ids != NULL
+    return r->calls != NULL && r->is_left != NULL && r->is_asked != NULL && r->offsets != NULL && r->digests != NULL &&
+                   r->tensors != NULL && r->pairs != NULL && r->names != NULL && r->planned.ids != NULL
                ? FANIN_OK
                : fanin_fail_memory(r->error, r->n * sizeof *r->tensors);
 }
@@ -677,11 +678,8 @@ fanin_status fanin_repair(const fanin_checkpoint *checkpoint, const fanin_diagno
                    .n = fanin_checkpoint_tensor_count(checkpoint)};
     for (size_t id = 0; id < r.n; id++)
         r.total_nbytes += fanin_checkpoint_tensor_at(checkpoint, id)->nbytes;
-    const fanin_run_options options = {.size = sizeof options,
-                                       .seed = run->seed,
-                                       .progress = note_progress,
-                                       .user = &r,
-                                       .parallel = run->parallel};
+    const fanin_run_options options = {
+        .size = sizeof options, .seed = run->seed, .progress = note_progress, .user = &r, .parallel = run->parallel};
     fanin_status status = repair(&r, &options, &local);
     release(&r);
     if (status == FANIN_OK && result != NULL)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `check` looks at: a checkpoint or the part of it that was asked for, and all that the command line tells of what
+ * its tensors should be. Every function says on stderr what went wrong and returns the exit status of the process.
+ */
+#ifndef FANIN_CLI_CHECK_SUBJECT_H
+#define FANIN_CLI_CHECK_SUBJECT_H
+
+#include "source.h"
+
+/* Zero-initialize; release with subject_release whatever happened. */
+typedef struct subject {
+    fanin_checkpoint *checkpoint;
+    fanin_weights weights;
+    fanin_weight *items;     /* of the weights */
+    size_t *numbers;         /* of the items in the checkpoint */
+    size_t nskipped;         /* tensors left out by --only and --except */
+    source described;        /* DESCRIPTION, or --plan, or the checkpoint's own shapes under --recipe and --set */
+    fanin_model *configured; /* of --config */
+    char *config;            /* its text, or that of DESCRIPTION; NULL */
+    fanin_plan *own_plan;    /* that the checkpoint carries; NULL */
+    uint64_t own_seed;
+    fanin_plan *part; /* of one of the plans; NULL: all of it */
+    /* borrowed */
+    const fanin_model *model;
+    const fanin_plan *plan; /* own_plan, described.plan, or part */
+    bool is_own_plan;
+} subject;
+
+int subject_open(const settings *given, subject *of);
+void subject_release(subject *of);
+
+#endif
