@@ -249,6 +249,7 @@ static int choose_plan(const settings *given, subject *of)
                     given->expect, given->operands.items[0]);
         return EXIT_USAGE;
     }
+    of->whole_plan = of->plan;
     return of->plan != NULL && of->nskipped > 0 ? make_part(of) : EXIT_OK;
 }
 

@@ -23,7 +23,8 @@ typedef struct subject {
     fanin_plan *part; /* of one of the plans; NULL: all of it */
     /* borrowed */
     const fanin_model *model;
-    const fanin_plan *plan; /* own_plan, described.plan, or part */
+    const fanin_plan *whole_plan; /* own_plan or described.plan; NULL */
+    const fanin_plan *plan;       /* the same, or part */
     bool is_own_plan;
 } subject;
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Findings that are printed in full; --json and --html have them all. */
+/* Findings that are printed in full; --json has them all. */
 #define NSHOWN      50
 #define NSHOWN_INFO 20
 /* Text does not get wider than this, however wide the terminal is. */
@@ -138,7 +138,13 @@ static void print_labelled(const char *label, const char *text)
     putchar('\n');
 }
 
-static void print_finding(const fanin_finding *finding)
+/* A plan makes what no single rule can say. */
+static bool is_mended_by_plan(const subject *of, const fanin_finding *finding)
+{
+    return finding->rule == NULL && finding->missing != NULL && of->plan != NULL && finding->ntensors > 0;
+}
+
+static void print_finding(const subject *of, const fanin_finding *finding)
 {
     static const style styles[] = {STYLE_INFO, STYLE_WARN, STYLE_ERROR};
     const bool has_expectation = finding->expectation != NULL;
@@ -154,7 +160,9 @@ static void print_finding(const fanin_finding *finding)
         print_parts((const char *[]){"-> ", finding->consequence}, 2);
     if (finding->rule != NULL)
         print_labelled("made anew by", finding->rule);
-    if (finding->missing != NULL)
+    if (is_mended_by_plan(of, finding))
+        print_labelled("made anew by", "the plan, in several steps");
+    else if (finding->missing != NULL)
         print_parts((const char *[]){"mending needs ", finding->missing}, 2);
     if (finding->command != NULL && finding->rule == NULL) {
         printf("%*s", 2 * INDENT, "");
@@ -163,45 +171,42 @@ static void print_finding(const fanin_finding *finding)
     }
 }
 
-/* Of one severity or worse, or of the least alone. Returns how many are left out. */
-static size_t print_findings(const fanin_diagnosis *diagnosis, bool is_info, size_t nmost)
+/* The notes, or all else. */
+static void print_findings(const subject *of, const fanin_diagnosis *diagnosis, bool is_info, size_t nmost)
 {
     size_t n = 0;
     for (size_t i = 0; i < fanin_diagnosis_finding_count(diagnosis); i++) {
         const fanin_finding *finding = fanin_diagnosis_finding_at(diagnosis, i);
         if ((finding->severity == FANIN_SEVERITY_INFO) == is_info && n++ < nmost)
-            print_finding(finding);
+            print_finding(of, finding);
     }
     if (n > nmost)
-        printf("\nand %zu more %s (--json and --html have them all)\n", n - nmost, is_info ? "notes" : "findings");
-    return n;
+        printf("\nand %zu more %s (--json has them all)\n", n - nmost, is_info ? "notes" : "findings");
 }
 
 /* -- The command that mends --------------------------------------------------------------------------------------- */
 
-/* A word as a shell takes it; foreign bytes that a terminal would act on do not reach it. */
+/* A word as a shell takes it. What a terminal would act on is written as bash's $'...' has it. */
 static void print_word(const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+:,=@%";
+    char *escaped = escape_text(word);
+    const bool is_harmless = escaped != NULL && strcmp(escaped, word) == 0;
+    free(escaped);
     putchar(' ');
     if (*word != '\0' && strspn(word, plain) == strlen(word)) {
         fputs(word, stdout);
         return;
     }
-    char *escaped = escape_text(word);
-    if (escaped != NULL && strcmp(escaped, word) != 0) {
-        /* the escapes are those of bash's $'...' */
-        fputs("$'", stdout);
-        for (const char *c = escaped; *c != '\0'; c++)
-            printf(*c == '\'' ? "\\'" : "%c", *c);
-        putchar('\'');
-    } else {
-        putchar('\'');
-        for (const char *c = word; *c != '\0'; c++)
-            printf(*c == '\'' ? "'\\''" : "%c", *c);
-        putchar('\'');
-    }
-    free(escaped);
+    fputs(is_harmless ? "'" : "$'", stdout);
+    for (const unsigned char *c = (const unsigned char *)word; *c != '\0'; c++)
+        if (*c == '\'')
+            fputs(is_harmless ? "'\\''" : "\\'", stdout);
+        else if (!is_harmless && (*c < 0x20 || *c >= 0x7f || *c == '\\'))
+            printf("\\x%02x", *c);
+        else
+            putchar(*c);
+    putchar('\'');
 }
 
 static void print_option(const char *name, const char *value)
@@ -263,13 +268,14 @@ static void print_command(const settings *given)
     putchar('\n');
 }
 
-static void print_mending(const settings *given, const fanin_diagnosis *diagnosis)
+static void print_mending(const settings *given, const subject *of, const fanin_diagnosis *diagnosis)
 {
     size_t nmended = 0, nleft = 0;
     for (size_t i = 0; i < fanin_diagnosis_finding_count(diagnosis); i++) {
         const fanin_finding *finding = fanin_diagnosis_finding_at(diagnosis, i);
-        nmended += finding->severity > FANIN_SEVERITY_INFO && finding->rule != NULL;
-        nleft += finding->severity > FANIN_SEVERITY_INFO && finding->rule == NULL;
+        const bool is_mended = finding->rule != NULL || is_mended_by_plan(of, finding);
+        nmended += finding->severity > FANIN_SEVERITY_INFO && is_mended;
+        nleft += finding->severity > FANIN_SEVERITY_INFO && !is_mended;
     }
     if (nmended == 0 || given->fix)
         return;
@@ -284,7 +290,7 @@ void check_text_print(const settings *given, const subject *of, const fanin_diag
 {
     print_head(of, diagnosis);
     print_scope(diagnosis);
-    print_findings(diagnosis, false, NSHOWN);
-    print_mending(given, diagnosis);
-    print_findings(diagnosis, true, NSHOWN_INFO);
+    print_findings(of, diagnosis, false, NSHOWN);
+    print_mending(given, of, diagnosis);
+    print_findings(of, diagnosis, true, NSHOWN_INFO);
 }

@@ -200,7 +200,7 @@ static int repair(const job *of, uint64_t seed, const char *config)
                                        .config_json = config,
                                        .source = given->operands.items[0]};
     fanin_status status =
-        fanin_repair(of->of.checkpoint, of->diagnosis, of->of.plan, &options, &write, &result, &error);
+        fanin_repair(of->of.checkpoint, of->diagnosis, of->of.whole_plan, &options, &write, &result, &error);
     progress_end(&shown);
     if (status != FANIN_OK)
         return fail_run(&error, "nothing was written");
@@ -324,10 +324,10 @@ const command command_check = {
         "guessed at.\n\n"
         "What is a matter of taste, or cannot be known, is a note and never fails.",
     .options = options,
-    .examples = (const char *const[]){"fanin check model.safetensors --config config.json",
-                                      "fanin check gpt2 --fail-on error",
-                                      "fanin check model.safetensors --recipe recipes/gpt2.json --expect recipe",
-                                      "fanin check model.safetensors --fix -o mended.safetensors --seed 42", NULL},
+    .examples =
+        (const char *const[]){"fanin check model.safetensors --config config.json", "fanin check gpt2 --fail-on error",
+                              "fanin check model.safetensors --recipe recipes/gpt2.json --expect recipe",
+                              "fanin check model.safetensors --fix -o mended.safetensors --seed 42", NULL},
     .exit_different = "findings (or some that --fix could not mend)",
     .run = run,
 };

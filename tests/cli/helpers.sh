@@ -41,3 +41,15 @@ slow_spec() {
     done
     skip "this machine is too fast"
 }
+
+# poke FILE TENSOR INDEX BYTES: writes bytes (as printf escapes) over element INDEX of a float32 tensor.
+poke() {
+    header=$(od -An -tu8 -N8 "$1" | tr -d ' ')
+    begin=$(head -c $((8 + header)) "$1" | tail -c "$header" |
+        sed -n "s/.*\"$2\":{\"dtype\":\"F32\",\"shape\":\[[0-9,]*\],\"data_offsets\":\[\([0-9]*\),.*/\1/p")
+    # shellcheck disable=SC2059
+    printf "$4" | dd of="$1" bs=1 seek=$((8 + header + begin + 4 * $3)) conv=notrunc 2>/dev/null
+}
+
+# Bytes for poke.
+nan='\000\000\300\177'
