@@ -120,7 +120,7 @@ static int read_text(const char *path, char **text, size_t *nbytes)
 static int read_config(const settings *given, subject *of)
 {
     fanin_error error;
-    size_t nbytes;
+    size_t nbytes = 0;
     int exit_status = read_text(given->config, &of->config, &nbytes);
     if (exit_status != EXIT_OK)
         return exit_status;
@@ -170,7 +170,7 @@ static int read_description(const settings *given, subject *of)
     of->model = of->described.model;
     if (exit_status == EXIT_OK && of->config == NULL && of->model != NULL && fanin_model_family(of->model) != NULL &&
         strcmp(path, "-") != 0) {
-        size_t nbytes;
+        size_t nbytes = 0;
         exit_status = read_text(path, &of->config, &nbytes);
     }
     return exit_status;
