@@ -298,8 +298,7 @@ static fanin_status scan_large_ones(struct scanning *s, fanin_error *error)
         is_any = is_any || cut_of(&s->weights->weights[i]).nparts > 1;
     if (!is_any)
         return FANIN_OK;
-    size_t nparts = s->parallel != NULL && s->parallel->nthreads > 1 ? 2 * (size_t)s->parallel->nthreads : 1,
-           nbegun = 0;
+    size_t nparts = s->parallel != NULL && s->parallel->nthreads > 1 ? (size_t)s->parallel->nthreads : 1, nbegun = 0;
     struct fanin_part *parts = fanin_allocate_zeroed(nparts, sizeof *parts);
     uint8_t *bytes = fanin_allocate(nparts, (size_t)PART_NELEM * 8);
     fanin_status status =

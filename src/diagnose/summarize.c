@@ -7,10 +7,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "kernel/convert.h"
 
 enum { BLOCK = 4096, NLANES = 16, HASH_BLOCK = 1024 };
 
@@ -29,13 +31,6 @@ static uint64_t mix(uint64_t x)
 static uint64_t multiplier(uint64_t i)
 {
     return mix((i + 1) * 0x9e3779b97f4a7c15) | 1;
-}
-
-static uint64_t bits_at(const uint8_t *bytes, unsigned nbytes, uint64_t i)
-{
-    uint64_t bits = 0;
-    memcpy(&bits, bytes + i * nbytes, nbytes);
-    return bits;
 }
 
 /* -- Bins -----------------------------------------------------------------------------------------------------------*/
@@ -94,20 +89,20 @@ fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, fanin
 {
     *part = (struct fanin_part){.max_nelem = max_nelem};
     part->bins = fanin_allocate_zeroed(FANIN_SCAN_NBINS, sizeof *part->bins);
-    part->values = fanin_allocate(max_nelem, sizeof *part->values);
-    part->wide = fanin_allocate(max_nelem, sizeof *part->wide);
+    part->room = fanin_allocate(max_nelem, 12);
     part->row_hashes = fanin_allocate(max_nelem, sizeof *part->row_hashes);
     part->row_sums = fanin_allocate(max_nelem, sizeof *part->row_sums);
     part->row_squares = fanin_allocate(max_nelem, sizeof *part->row_squares);
+    part->row_factors = fanin_allocate(max_nelem, sizeof *part->row_factors);
     part->column_hashes = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_hashes);
     part->column_sums = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_sums);
     part->column_squares = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_squares);
-    if (part->bins != NULL && part->values != NULL && part->wide != NULL && part->row_hashes != NULL &&
-        part->row_sums != NULL && part->row_squares != NULL && part->column_hashes != NULL &&
+    if (part->bins != NULL && part->room != NULL && part->row_hashes != NULL && part->row_sums != NULL &&
+        part->row_squares != NULL && part->row_factors != NULL && part->column_hashes != NULL &&
         part->column_sums != NULL && part->column_squares != NULL)
         return FANIN_OK;
     fanin_part_release(part);
-    return fanin_fail_memory(error, max_nelem * 5 * 8);
+    return fanin_fail_memory(error, max_nelem * 7 * 8);
 }
 
 void fanin_part_release(struct fanin_part *part)
@@ -115,72 +110,157 @@ void fanin_part_release(struct fanin_part *part)
     fanin_free(part->column_squares);
     fanin_free(part->column_sums);
     fanin_free(part->column_hashes);
+    fanin_free(part->row_factors);
     fanin_free(part->row_squares);
     fanin_free(part->row_sums);
     fanin_free(part->row_hashes);
-    fanin_free(part->wide);
-    fanin_free(part->values);
+    fanin_free(part->room);
     fanin_free(part->bins);
     *part = (struct fanin_part){0};
 }
 
-static void convert(struct fanin_part *part, fanin_dtype dtype, const uint8_t *bytes, uint64_t n)
+/* The values as f32 (of f64: toward zero), in the part's room unless they are that already. */
+static const float *as_floats(const struct fanin_part *part, const struct fanin_whole *whole, const uint8_t *bytes,
+                              uint64_t n)
 {
-    for (uint64_t i = 0; i < n; i++) {
-        double value = fanin_dtype_value(dtype, bytes, i);
-        part->wide[i] = value;
-        part->values[i] = isnan(value) ? NAN : toward_zero(value);
+    float *out = (float *)(void *)part->room;
+    switch (whole->dtype) {
+    case FANIN_F32:
+        return (const float *)(const void *)bytes;
+    case FANIN_BF16:
+        whole->kernels->widen_bf16(out, (const uint16_t *)(const void *)bytes, n);
+        return out;
+    case FANIN_F16:
+        whole->kernels->widen_f16(out, (const uint16_t *)(const void *)bytes, n);
+        return out;
+    case FANIN_F64:
+        for (uint64_t i = 0; i < n; i++)
+            out[i] = toward_zero(((const double *)(const void *)bytes)[i]);
+        return out;
+    default: { /* of 8 bits */
+        float values[256];
+        for (unsigned i = 0; i < 256; i++) {
+            uint8_t byte = (uint8_t)i;
+            values[i] = (float)fanin_dtype_value(whole->dtype, &byte, 0);
+        }
+        for (uint64_t i = 0; i < n; i++)
+            out[i] = values[bytes[i]];
+        return out;
+    }
     }
 }
 
-static void count_values(struct fanin_part *part, fanin_dtype dtype, uint64_t n)
+/* A block of up to BLOCK values; those of f64 as they are, all others as f32. */
+struct block {
+    const void *values;
+    uint64_t begin; /* in the part */
+    size_t n;
+    bool is_wide;
+    bool is_finite;
+    struct fanin_value_range range;
+};
+
+static double value_at(const struct block *block, size_t i)
 {
-    const double normal = least_normal(dtype);
-    uint64_t run = 0;
-    memset(part->bins, 0, FANIN_SCAN_NBINS * sizeof *part->bins);
-    part->nnan = part->ninf = part->nzero = part->nsubnormal = part->nmin = part->nmax = 0;
-    part->first_nan = part->first_inf = FANIN_NO_INDEX;
-    part->zeros = (struct fanin_zero_runs){.n = n};
-    part->min = INFINITY;
-    part->max = -INFINITY;
-    for (uint64_t i = 0; i < n; i++) {
-        double value = part->wide[i];
-        uint32_t bits;
-        memcpy(&bits, &part->values[i], sizeof bits);
-        part->bins[bits >> 16]++;
-        if (value == 0) {
-            run++;
-            part->nzero++;
-            if (run > part->zeros.best) {
-                part->zeros.best = run;
-                part->zeros.best_at = i + 1 - run;
+    return block->is_wide ? ((const double *)block->values)[i] : (double)((const float *)block->values)[i];
+}
+
+static double value_of_bits(uint64_t bits, bool is_wide)
+{
+    return is_wide ? fanin_f64_from_bits(bits) : (double)fanin_f32_from_bits((uint32_t)bits);
+}
+
+/* Bits of both signs in order of their magnitude: what a range says of each sign. */
+static uint64_t sign_of(bool is_wide)
+{
+    return is_wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
+}
+
+static bool range_is_finite(const struct fanin_value_range *range, bool is_wide)
+{
+    const uint64_t infinity = is_wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23;
+    return (range->greatest_signed < 0 || (uint64_t)range->greatest_signed < infinity) &&
+           (range->least_signed >= 0 || range->greatest < (infinity | sign_of(is_wide)));
+}
+
+static void use_bins(struct fanin_bin_range *used, struct fanin_bin_range more)
+{
+    if (more.end == 0)
+        return;
+    if (used->end == 0) {
+        *used = more;
+        return;
+    }
+    used->begin = more.begin < used->begin ? more.begin : used->begin;
+    used->end = more.end > used->end ? more.end : used->end;
+}
+
+static void count_bins(struct fanin_part *part, const float *floats, size_t n, const struct fanin_value_range *range)
+{
+    uint32_t *bins = part->bins;
+    uint32_t least[2] = {UINT32_MAX, UINT32_MAX}, greatest[2] = {0, 0};
+    for (size_t i = 0; i < n; i++)
+        bins[fanin_f32_bits(floats[i]) >> 16]++;
+    if (range->greatest_signed >= 0) {
+        least[0] = (uint32_t)(range->least >> 16);
+        greatest[0] = (uint32_t)((uint64_t)range->greatest_signed >> 16);
+    }
+    if (range->least_signed < 0) {
+        least[1] = (uint32_t)range->least_signed >> 16;
+        greatest[1] = (uint32_t)(range->greatest >> 16);
+    }
+    for (int sign = 0; sign < 2; sign++) {
+        if (least[sign] != UINT32_MAX)
+            use_bins(&part->used[sign], (struct fanin_bin_range){least[sign], greatest[sign] + 1});
+    }
+}
+
+static uint64_t count_equal(const struct block *block, double value)
+{
+    uint64_t count = 0;
+    if (block->is_wide) {
+        for (size_t i = 0; i < block->n; i++)
+            count += ((const double *)block->values)[i] == value;
+    } else {
+        const float narrow = (float)value;
+        for (size_t i = 0; i < block->n; i++)
+            count += ((const float *)block->values)[i] == narrow;
+    }
+    return count;
+}
+
+static void take_extremes(struct fanin_part *part, const struct block *block, double min, double max)
+{
+    if (min < part->min) {
+        part->min = min;
+        part->nmin = 0;
+    }
+    if (min == part->min)
+        part->nmin += count_equal(block, min);
+    if (max > part->max) {
+        part->max = max;
+        part->nmax = 0;
+    }
+    if (max == part->max)
+        part->nmax += count_equal(block, max);
+}
+
+static void take_zero_runs(struct fanin_part *part, const struct block *block)
+{
+    struct fanin_zero_runs *zeros = &part->zeros;
+    for (size_t i = 0; i < block->n; i++) {
+        if (value_at(block, i) == 0) {
+            zeros->suffix++;
+            if (zeros->suffix > zeros->best) {
+                zeros->best = zeros->suffix;
+                zeros->best_at = block->begin + i + 1 - zeros->suffix;
             }
-            if (run == i + 1)
-                part->zeros.prefix = run;
+            if (zeros->suffix == block->begin + i + 1)
+                zeros->prefix = zeros->suffix;
         } else {
-            run = 0;
-        }
-        if (isnan(value)) {
-            if (part->nnan++ == 0)
-                part->first_nan = part->begin + i;
-        } else if (isinf(value)) {
-            if (part->ninf++ == 0)
-                part->first_inf = part->begin + i;
-        } else {
-            part->nsubnormal += value != 0 && fabs(value) < normal;
-            if (value < part->min) {
-                part->min = value;
-                part->nmin = 0;
-            }
-            part->nmin += value == part->min;
-            if (value > part->max) {
-                part->max = value;
-                part->nmax = 0;
-            }
-            part->nmax += value == part->max;
+            zeros->suffix = 0;
         }
     }
-    part->zeros.suffix = run;
 }
 
 static double sum_lanes(const double lanes[NLANES])
@@ -193,21 +273,34 @@ static double sum_lanes(const double lanes[NLANES])
     return sum[0];
 }
 
-static struct fanin_moments moments_of_block(const double *values, uint64_t n)
+/* A block with NaN or infinity: value by value, in the lanes where they lie. */
+static struct fanin_moments take_odd_block(struct fanin_part *part, const struct block *block)
 {
-    double lanes[4][NLANES] = {{0}};
+    double finite[BLOCK], lanes[4][NLANES] = {{0}};
     struct fanin_moments moments = {0};
-    for (uint64_t i = 0; i < n; i++)
-        if (isfinite(values[i])) {
+    double min = INFINITY, max = -INFINITY;
+    for (size_t i = 0; i < block->n; i++) {
+        double value = finite[i] = value_at(block, i);
+        if (isnan(value)) {
+            if (part->nnan++ == 0)
+                part->first_nan = part->begin + block->begin + i;
+        } else if (isinf(value)) {
+            if (part->ninf++ == 0)
+                part->first_inf = part->begin + block->begin + i;
+        } else {
             moments.n++;
-            lanes[0][i % NLANES] += values[i];
+            lanes[0][i % NLANES] += value;
+            min = fmin(min, value);
+            max = fmax(max, value);
         }
+    }
     if (moments.n == 0)
         return moments;
+    take_extremes(part, block, min, max);
     moments.mean = sum_lanes(lanes[0]) / (double)moments.n;
-    for (uint64_t i = 0; i < n; i++)
-        if (isfinite(values[i])) {
-            double d = values[i] - moments.mean, square = d * d;
+    for (size_t i = 0; i < block->n; i++)
+        if (isfinite(finite[i])) {
+            double d = finite[i] - moments.mean, square = d * d;
             lanes[1][i % NLANES] += square;
             lanes[2][i % NLANES] += square * d;
             lanes[3][i % NLANES] += square * square;
@@ -216,6 +309,18 @@ static struct fanin_moments moments_of_block(const double *values, uint64_t n)
     moments.m3 = sum_lanes(lanes[2]);
     moments.m4 = sum_lanes(lanes[3]);
     return moments;
+}
+
+static struct fanin_moments take_finite_block(struct fanin_part *part, const struct fanin_summing *kernel,
+                                              const struct block *block)
+{
+    const struct fanin_value_range *range = &block->range;
+    double sums[4];
+    uint64_t min = range->least_signed < 0 ? range->greatest : range->least;
+    uint64_t max = range->greatest_signed >= 0 ? (uint64_t)range->greatest_signed : (uint64_t)range->least_signed;
+    take_extremes(part, block, value_of_bits(min, block->is_wide), value_of_bits(max, block->is_wide));
+    kernel->moments(block->values, block->n, sums);
+    return (struct fanin_moments){.n = block->n, .mean = sums[0], .m2 = sums[1], .m3 = sums[2], .m4 = sums[3]};
 }
 
 /* Pebay 2008, Formulas for robust, one-pass parallel computation of covariances and arbitrary-order moments, eq. 1.1
@@ -240,66 +345,128 @@ static void merge_moments(struct fanin_moments *a, const struct fanin_moments *b
     a->n += b->n;
 }
 
-static uint64_t row_hash(const uint8_t *bytes, unsigned nbytes, uint64_t n, uint64_t column)
+/* Multipliers of the places in a hash's block, and of the blocks: made once. */
+static uint64_t multipliers[HASH_BLOCK];
+static pthread_once_t multipliers_once = PTHREAD_ONCE_INIT;
+
+static void make_multipliers(void)
+{
+    for (uint64_t i = 0; i < HASH_BLOCK; i++)
+        multipliers[i] = multiplier(i);
+}
+
+static uint64_t row_hash(const struct fanin_summing *kernel, const uint8_t *bits, size_t width, uint64_t n,
+                         uint64_t column)
 {
     uint64_t hash = 0;
     for (uint64_t at = 0; at < n; at += HASH_BLOCK) {
-        uint64_t length = n - at < HASH_BLOCK ? n - at : HASH_BLOCK, block = 0;
-        for (uint64_t i = 0; i < length; i++)
-            block += bits_at(bytes, nbytes, at + i) * multiplier(i);
-        hash += mix(block + multiplier(HASH_BLOCK + (column + at) / HASH_BLOCK));
+        uint64_t length = n - at < HASH_BLOCK ? n - at : HASH_BLOCK;
+        hash += mix(kernel->hash(bits + at * width, length, multipliers) +
+                    multiplier(HASH_BLOCK + (column + at) / HASH_BLOCK));
     }
     return hash;
 }
 
-static void sum_row(const double *values, uint64_t n, double *sum, double *square)
+/* Values with zeros for what is not finite, behind the floats in the room. */
+static const void *make_finite(struct fanin_part *part, const void *values, bool is_wide, uint64_t n)
 {
-    double lanes[2][NLANES] = {{0}};
-    for (uint64_t i = 0; i < n; i++) {
-        double value = isfinite(values[i]) ? values[i] : 0;
-        lanes[0][i % NLANES] += value;
-        lanes[1][i % NLANES] += value * value;
+    if (is_wide) {
+        double *out = (double *)(void *)(part->room + 4 * part->max_nelem);
+        for (uint64_t i = 0; i < n; i++)
+            out[i] = isfinite(((const double *)values)[i]) ? ((const double *)values)[i] : 0;
+        return out;
     }
-    *sum = sum_lanes(lanes[0]);
-    *square = sum_lanes(lanes[1]);
+    float *out = (float *)(void *)(part->room + 4 * part->max_nelem);
+    for (uint64_t i = 0; i < n; i++)
+        out[i] = isfinite(((const float *)values)[i]) ? ((const float *)values)[i] : 0;
+    return out;
+}
+
+static void take_blocks(struct fanin_part *part, const struct fanin_whole *whole, const void *values, bool is_wide,
+                        uint64_t n)
+{
+    const size_t width = is_wide ? 8 : 4;
+    for (uint64_t at = 0; at < n; at += BLOCK) {
+        struct block block = {.values = (const uint8_t *)values + at * width,
+                              .begin = at,
+                              .n = n - at < BLOCK ? (size_t)(n - at) : BLOCK,
+                              .is_wide = is_wide};
+        whole->kernel->range(block.values, block.n, &block.range);
+        block.is_finite = range_is_finite(&block.range, is_wide);
+        part->nzero += block.range.nzero;
+        if (block.range.nzero > 0)
+            take_zero_runs(part, &block);
+        else
+            part->zeros.suffix = 0;
+        struct fanin_moments moments =
+            block.is_finite ? take_finite_block(part, whole->kernel, &block) : take_odd_block(part, &block);
+        merge_moments(&part->moments, &moments);
+        struct fanin_value_range narrow = block.range;
+        if (is_wide)
+            whole->kernels->summing_f32.range(part->floats + at, block.n, &narrow);
+        count_bins(part, part->floats + at, block.n, &narrow);
+        if (is_wide)
+            for (size_t i = 0; i < block.n; i++)
+                part->nsubnormal += value_at(&block, i) != 0 && fabs(value_at(&block, i)) < DBL_MIN;
+    }
+}
+
+static void clear(struct fanin_part *part)
+{
+    for (uint32_t sign = 0; sign < 2; sign++) {
+        const struct fanin_bin_range *used = &part->used[sign];
+        if (used->end > 0)
+            memset(part->bins + used->begin, 0, (used->end - used->begin) * sizeof *part->bins);
+        part->used[sign] = (struct fanin_bin_range){0};
+    }
+    part->nnan = part->ninf = part->nzero = part->nsubnormal = part->nmin = part->nmax = 0;
+    part->first_nan = part->first_inf = FANIN_NO_INDEX;
+    part->min = INFINITY;
+    part->max = -INFINITY;
+    part->moments = (struct fanin_moments){0};
+    part->zeros = (struct fanin_zero_runs){0};
 }
 
 void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, const uint8_t *bytes, uint64_t begin,
                      uint64_t end, uint64_t row, uint64_t column)
 {
-    const unsigned nbytes = fanin_dtype_nbits(whole->dtype) / 8;
     const uint64_t n = end - begin;
+    pthread_once(&multipliers_once, make_multipliers);
     part->begin = begin, part->end = end, part->row = row, part->column = column;
     if (!whole->is_float) { /* as bytes: of 4 and 6 bits too */
-        uint64_t total = n / 8 * fanin_dtype_nbits(whole->dtype) + n % 8 * fanin_dtype_nbits(whole->dtype) / 8;
-        part->row_hashes[0] = row_hash(bytes, 1, total, 0) + mix(begin);
+        uint64_t total = n / 8 * fanin_dtype_nbits(whole->dtype) + n % 8 * fanin_dtype_nbits(whole->dtype) / 8,
+                 hash = 0;
+        for (uint64_t at = 0; at < total; at += 4) {
+            uint32_t word = 0;
+            memcpy(&word, bytes + at, total - at < 4 ? (size_t)(total - at) : 4);
+            hash += mix(word + multiplier(at));
+        }
+        part->row_hashes[0] = hash + mix(begin);
         return;
     }
-    convert(part, whole->dtype, bytes, n);
-    count_values(part, whole->dtype, n);
-    part->moments = (struct fanin_moments){0};
-    for (uint64_t at = 0; at < n; at += BLOCK) {
-        struct fanin_moments block = moments_of_block(part->wide + at, n - at < BLOCK ? n - at : BLOCK);
-        merge_moments(&part->moments, &block);
-    }
+    clear(part);
+    part->zeros.n = n;
+    const bool is_wide = whole->dtype == FANIN_F64;
+    const size_t width = is_wide ? 8 : 4;
+    part->floats = as_floats(part, whole, bytes, n);
+    const void *bits = is_wide ? (const void *)bytes : part->floats;
+    take_blocks(part, whole, bits, is_wide, n);
+    const void *values = part->nnan + part->ninf > 0 ? make_finite(part, bits, is_wide, n) : bits;
     const uint64_t length = n < whole->ncols ? n : whole->ncols, nrows = n / length;
     for (uint64_t r = 0; r < nrows; r++) {
-        part->row_hashes[r] = row_hash(bytes + r * length * nbytes, nbytes, length, column);
-        sum_row(part->wide + r * length, length, &part->row_sums[r], &part->row_squares[r]);
+        part->row_hashes[r] =
+            row_hash(whole->kernel, (const uint8_t *)bits + r * length * width, width, length, column);
+        whole->kernel->row((const uint8_t *)values + r * length * width, length, &part->row_sums[r],
+                           &part->row_squares[r]);
     }
     if (whole->column_hashes != NULL) {
         memset(part->column_hashes, 0, length * sizeof *part->column_hashes);
         memset(part->column_sums, 0, length * sizeof *part->column_sums);
         memset(part->column_squares, 0, length * sizeof *part->column_squares);
-        for (uint64_t r = 0; r < nrows; r++) {
-            uint64_t factor = multiplier(row + r);
-            for (uint64_t i = 0; i < length; i++) {
-                double value = isfinite(part->wide[r * length + i]) ? part->wide[r * length + i] : 0;
-                part->column_hashes[i] += bits_at(bytes, nbytes, r * length + i) * factor;
-                part->column_sums[i] += value;
-                part->column_squares[i] += value * value;
-            }
-        }
+        for (uint64_t r = 0; r < nrows; r++)
+            part->row_factors[r] = multiplier(row + r);
+        whole->kernel->columns(values, bits, nrows, length, part->row_factors, part->column_hashes, part->column_sums,
+                               part->column_squares);
     }
 }
 
@@ -313,8 +480,10 @@ fanin_status fanin_whole_begin(struct fanin_whole *whole, fanin_dtype dtype, uin
                                   .nrows = nrows,
                                   .ncols = ncols,
                                   .is_float = is_float(dtype),
+                                  .kernels = fanin_kernel_for(FANIN_PROFILE_TORCH_2_13),
                                   .row_variance_min = INFINITY,
                                   .row_variance_max = -INFINITY};
+    whole->kernel = dtype == FANIN_F64 ? &whole->kernels->summing_f64 : &whole->kernels->summing_f32;
     whole->sums.first_nan = whole->sums.first_inf = FANIN_NO_INDEX;
     whole->sums.min = INFINITY;
     whole->sums.max = -INFINITY;
@@ -424,10 +593,13 @@ void fanin_whole_add(struct fanin_whole *whole, const struct fanin_part *part)
     merge_zeros(&sums->zeros, &part->zeros);
     merge_extremes(sums, part);
     merge_moments(&sums->moments, &part->moments);
-    for (size_t i = 0; i < FANIN_SCAN_NBINS; i++)
-        whole->bins[i] += part->bins[i];
+    for (int sign = 0; sign < 2; sign++) {
+        use_bins(&sums->used[sign], part->used[sign]);
+        for (uint32_t i = part->used[sign].begin; i < part->used[sign].end; i++)
+            whole->bins[i] += part->bins[i];
+    }
     for (uint64_t i = 0; i < n && part->begin + i < FANIN_SCAN_NFIRST; i++)
-        whole->first[whole->nfirst++] = part->values[i];
+        whole->first[whole->nfirst++] = part->floats[i];
     if (n < whole->ncols) {
         whole->open_hash += part->row_hashes[0];
         whole->open_sum += part->row_sums[0];
@@ -466,6 +638,20 @@ static uint32_t bin_in_order(uint32_t rank)
     return rank < INFINITE ? SIGN + INFINITE - 1 - rank : rank - INFINITE;
 }
 
+/* Ranks outside [first, last) are empty. */
+static uint32_t first_rank(const struct fanin_whole *whole)
+{
+    uint32_t end = whole->sums.used[1].end;
+    end = end > SIGN + INFINITE ? SIGN + INFINITE : end;
+    return end > 0 ? SIGN + INFINITE - end : INFINITE;
+}
+
+static uint32_t last_rank(const struct fanin_whole *whole)
+{
+    uint32_t end = whole->sums.used[0].end;
+    return INFINITE + (end > INFINITE ? INFINITE : end);
+}
+
 /* The value `share` of the way through a bin, from its edge toward zero outward. */
 static double within_bin(uint32_t bin, double share, bool is_exact)
 {
@@ -483,7 +669,7 @@ static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *st
     const bool is_exact = fanin_scan_is_exact(whole->dtype);
     uint64_t before = 0;
     size_t q = 0;
-    for (uint32_t rank = 0; rank < 2 * INFINITE && q < FANIN_QUANTILE_COUNT; rank++) {
+    for (uint32_t rank = first_rank(whole); rank < last_rank(whole) && q < FANIN_QUANTILE_COUNT; rank++) {
         uint32_t bin = bin_in_order(rank);
         uint64_t count = whole->bins[bin];
         for (; q < FANIN_QUANTILE_COUNT; q++) {
@@ -505,7 +691,8 @@ static double find_median_abs(const struct fanin_whole *whole)
     uint64_t before = 0;
     if (n == 0)
         return (double)NAN;
-    for (uint32_t bin = 0; bin < INFINITE; bin++) {
+    const uint32_t end = last_rank(whole) - INFINITE, negative_end = INFINITE - first_rank(whole);
+    for (uint32_t bin = 0; bin < end || bin < negative_end; bin++) {
         uint64_t count = whole->bins[bin] + whole->bins[bin | SIGN];
         if (bin == 0) /* both zeros lie there, and of f32 and f64 the least subnormals */
             count -= whole->sums.nzero < count ? whole->sums.nzero : count;
@@ -526,7 +713,7 @@ static void fill_histogram(const struct fanin_whole *whole, fanin_statistics *st
         return;
     }
     double shared[FANIN_HISTOGRAM_NBINS] = {0};
-    for (uint32_t rank = 0; rank < 2 * INFINITE; rank++) {
+    for (uint32_t rank = first_rank(whole); rank < last_rank(whole); rank++) {
         uint32_t bin = bin_in_order(rank);
         uint64_t count = whole->bins[bin];
         if (count == 0)
@@ -556,11 +743,13 @@ static void fill_histogram(const struct fanin_whole *whole, fanin_statistics *st
 
 static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statistics *statistics, fanin_error *error)
 {
-    enum { NSLOTS = 4 * FANIN_SCAN_NFIRST };
     const size_t n = whole->nfirst;
-    uint32_t *slots = fanin_allocate_zeroed(NSLOTS, sizeof *slots); /* bits + 1, 0 free; -NaN of all ones is one NaN */
+    size_t nslots = 64;
+    while (nslots < 2 * n)
+        nslots *= 2;
+    uint32_t *slots = fanin_allocate_zeroed(nslots, sizeof *slots); /* bits + 1, 0 free; -NaN of all ones is one NaN */
     if (slots == NULL)
-        return fanin_fail_memory(error, NSLOTS * sizeof *slots);
+        return fanin_fail_memory(error, nslots * sizeof *slots);
     size_t ndistinct = 0;
     double sum = 0, squares = 0, products = 0;
     size_t nfinite = 0;
@@ -569,9 +758,9 @@ static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statist
         memcpy(&bits, &whole->first[i], sizeof bits);
         bits = whole->first[i] == 0 || isnan(whole->first[i]) ? 0 : bits;
         uint32_t key = bits + 1;
-        size_t at = (size_t)(mix(key) % NSLOTS);
+        size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % nslots;
         while (slots[at] != 0 && slots[at] != key)
-            at = (at + 1) % NSLOTS;
+            at = (at + 1) & (nslots - 1);
         ndistinct += slots[at] == 0;
         slots[at] = key;
         if (isfinite(whole->first[i])) {
@@ -593,6 +782,18 @@ static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statist
 }
 
 /* -- The end --------------------------------------------------------------------------------------------------------*/
+
+/* Subnormal in the tensor's own dtype; of f64 they were counted one by one. */
+static uint64_t count_subnormals(const struct fanin_whole *whole)
+{
+    if (whole->dtype == FANIN_F64)
+        return whole->sums.nsubnormal;
+    const uint32_t normal = fanin_f32_bits((float)least_normal(whole->dtype)) >> 16;
+    uint64_t count = 0;
+    for (uint32_t bin = 0; bin < normal; bin++)
+        count += whole->bins[bin] + whole->bins[bin | SIGN];
+    return count - whole->sums.nzero;
+}
 
 static void end_columns(struct fanin_whole *whole, fanin_statistics *statistics)
 {
@@ -623,7 +824,7 @@ fanin_status fanin_whole_end(struct fanin_whole *whole, struct fanin_scan *scan,
                                            .nnan = sums->nnan,
                                            .ninf = sums->ninf,
                                            .nzero = sums->nzero,
-                                           .nsubnormal = sums->nsubnormal,
+
                                            .first_nan = sums->first_nan,
                                            .first_inf = sums->first_inf,
                                            .zero_run = sums->zeros.best,
@@ -650,10 +851,11 @@ fanin_status fanin_whole_end(struct fanin_whole *whole, struct fanin_scan *scan,
         statistics->quantiles[i] = none;
     if (!whole->is_float || whole->nelem == 0)
         return FANIN_OK;
+    statistics->nsubnormal = count_subnormals(whole);
     if (moments->n > 0) {
         double n = (double)moments->n;
-        statistics->min = sums->min;
-        statistics->max = sums->max;
+        statistics->min = sums->min + 0.0; /* -0 is 0 */
+        statistics->max = sums->max + 0.0;
         statistics->nmin = sums->nmin;
         statistics->nmax = sums->nmax;
         statistics->mean = moments->mean;
@@ -673,6 +875,10 @@ fanin_status fanin_whole_end(struct fanin_whole *whole, struct fanin_scan *scan,
     if (whole->column_hashes != NULL)
         end_columns(whole, statistics);
     scan->bins = whole->bins;
+    for (int sign = 0; sign < 2; sign++) {
+        scan->bins_begin[sign] = sums->used[sign].begin;
+        scan->bins_end[sign] = sums->used[sign].end;
+    }
     scan->row_hashes = whole->row_hashes;
     scan->row_means = whole->row_means;
     scan->row_variances = whole->row_variances;

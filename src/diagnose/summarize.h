@@ -6,6 +6,7 @@
 #define FANIN_DIAGNOSE_SUMMARIZE_H
 
 #include "diagnose/scan.h"
+#include "kernel/kernel.h"
 
 /* Count, mean and sums of powers of differences from it. */
 struct fanin_moments {
@@ -20,6 +21,11 @@ struct fanin_zero_runs {
     uint64_t best, best_at;
 };
 
+/* Bins from `begin` to `end` - 1 of one sign: all others of it are 0. */
+struct fanin_bin_range {
+    uint32_t begin, end;
+};
+
 struct fanin_part {
     uint64_t max_nelem;
     uint64_t begin, end, row, column; /* elements; where the first one lies */
@@ -28,24 +34,25 @@ struct fanin_part {
     double min, max;
     uint64_t nmin, nmax;
     struct fanin_moments moments;
-    uint32_t *bins;
-    float *values; /* room for max_nelem, as f32 */
-    double *wide;  /* the same of f64 */
-    /* by row from `row` on, one more than fit whole: a cut row's hash is that of its piece, before mixing */
+    uint32_t *bins; /* all 0 but in `used` */
+    struct fanin_bin_range used[2];
+    const float *floats; /* the values as f32: the caller's bytes, or in the room */
+    uint8_t *room;       /* 12 bytes an element */
+    /* by row from `row` on: a cut row's hash is that of its piece, before mixing */
     uint64_t *row_hashes;
     double *row_sums, *row_squares;
-    uint64_t rows_room;
+    uint64_t *row_factors;
     uint64_t *column_hashes;
     double *column_sums, *column_squares;
-    uint64_t columns_room;
-    const float *first; /* values of the tensor's beginning, if this part has it */
 };
 
 struct fanin_whole {
     fanin_dtype dtype;
     uint64_t nelem, nrows, ncols;
     bool is_float;
-    struct fanin_part sums; /* of the parts added, its arrays apart */
+    const struct fanin_summing *kernel; /* of its width */
+    const struct fanin_kernel *kernels;
+    struct fanin_part sums; /* of the parts added, but for the arrays */
     uint64_t *bins;
     uint64_t hash;
     uint64_t nzero_rows;
@@ -63,7 +70,10 @@ struct fanin_whole {
 
 fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, fanin_error *error);
 void fanin_part_release(struct fanin_part *part);
-/* Sums up elements [begin, end) of the whole, which begin in `row` at `column`; bytes are theirs alone. */
+/*
+ * Sums up elements [begin, end) of the whole, which begin in `row` at `column`; bytes are theirs alone, aligned for the
+ * dtype, and stay until the part was added.
+ */
 void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, const uint8_t *bytes, uint64_t begin,
                      uint64_t end, uint64_t row, uint64_t column);
 

@@ -82,6 +82,32 @@ struct fanin_truncation {
     size_t (*replace)(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *bounds);
 };
 
+/* The bits of values as integers, with and without a sign: what their least and greatest are follows. */
+struct fanin_value_range {
+    uint64_t least, greatest;
+    int64_t least_signed, greatest_signed;
+    uint64_t nzero; /* of both signs */
+};
+
+/*
+ * Sums over values of statistics; void is float or double. Sixteen lanes of doubles, element i of a call in lane i %
+ * 16, lanes added in pairs 8 apart, then 4, 2, 1.
+ */
+struct fanin_summing {
+    /* n from 1 to 2^31 */
+    void (*range)(const void *values, size_t n, struct fanin_value_range *range);
+    /* of n > 0 finite values: the mean, and the sums of the second, third and fourth powers of what they are from it */
+    void (*moments)(const void *values, size_t n, double sums[4]);
+    /* of finite values and their squares */
+    void (*row)(const void *values, size_t n, double *sum, double *square);
+    /* of the bits, element i times multipliers[i], modulo 2^64 */
+    uint64_t (*hash)(const void *bits, size_t n, const uint64_t *multipliers);
+    /* adds to each column's sums, row after row; hashes: the bits times factors[row]. `bits` are those of the values,
+       or those the values had before they were made finite */
+    void (*columns)(const void *values, const void *bits, size_t nrows, size_t ncols, const uint64_t *factors,
+                    uint64_t *restrict hashes, double *restrict sums, double *restrict squares);
+};
+
 /*
  * A kernel that is called `running` makes as many words as it takes, behind raw[0..623], as mt_generate would: the
  * arithmetic of both overlaps, and words beyond raw[623] are there when it comes to them. It may write up to
@@ -118,6 +144,9 @@ struct fanin_kernel {
     void (*scale)(double *values, size_t n, double std, double mean);
     struct fanin_truncation truncation_f32, truncation_f64, truncation_16bit;
     struct fanin_householder householder_f32, householder_f64;
+    struct fanin_summing summing_f32, summing_f64;
+    void (*widen_bf16)(float *out, const uint16_t *in, size_t n);
+    void (*widen_f16)(float *out, const uint16_t *in, size_t n); /* a signaling NaN stays one */
 };
 
 /* The table in force for a profile: the chosen variant, or the one that rounds products first for FANIN_UNFUSED. */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sums over values for statistics, in plain C that compilers turn into vectors: sixteen lanes whatever the machine, so
+ * that the order of additions, and with it every bit, is the same in all variants.
+ *
+ * SUMMARIZE(name) names a function of this type, REAL the type, BITS and SIGNED its bits as integers that may alias it,
+ * EIGHT_REAL eight of the type.
+ */
+
+static void SUMMARIZE(range)(const void *data, size_t n, struct fanin_value_range *range)
+{
+    const BITS *bits = data;
+    BITS least = bits[0], greatest = bits[0];
+    SIGNED least_signed = (SIGNED)bits[0], greatest_signed = (SIGNED)bits[0];
+    BITS nzero = 0;
+    for (size_t i = 0; i < n; i++) {
+        const BITS b = bits[i];
+        const SIGNED s = (SIGNED)b;
+        least = b < least ? b : least;
+        greatest = b > greatest ? b : greatest;
+        least_signed = s < least_signed ? s : least_signed;
+        greatest_signed = s > greatest_signed ? s : greatest_signed;
+        nzero += (BITS)(b << 1) == 0;
+    }
+    range->least = least;
+    range->greatest = greatest;
+    range->least_signed = least_signed;
+    range->greatest_signed = greatest_signed;
+    range->nzero = nzero;
+}
+
+static double SUMMARIZE(sum_lanes)(double lanes[16])
+{
+    for (int width = 8; width > 0; width /= 2)
+        for (int j = 0; j < width; j++)
+            lanes[j] += lanes[j + width];
+    return lanes[0];
+}
+
+/* Eight values from there on, as doubles. */
+#define EIGHT(to, from)                                                                                                \
+    do {                                                                                                               \
+        EIGHT_REAL eight_;                                                                                             \
+        __builtin_memcpy(&eight_, from, sizeof eight_);                                                                \
+        to = __builtin_convertvector(eight_, eight_f64);                                                               \
+    } while (0)
+
+static void SUMMARIZE(moments)(const void *data, size_t n, double sums[4])
+{
+    const REAL *values = data;
+    const size_t whole = n & ~(size_t)15;
+    eight_f64 x, y, sum[2] = {{0}}, second[2] = {{0}}, third[2] = {{0}}, fourth[2] = {{0}};
+    double lanes[16];
+    for (size_t i = 0; i < whole; i += 16) {
+        EIGHT(x, values + i);
+        EIGHT(y, values + i + 8);
+        sum[0] += x;
+        sum[1] += y;
+    }
+    __builtin_memcpy(lanes, sum, sizeof lanes);
+    for (size_t j = 0; j < n - whole; j++)
+        lanes[j] += (double)values[whole + j];
+    const double mean = SUMMARIZE(sum_lanes)(lanes) / (double)n;
+    for (size_t i = 0; i < whole; i += 16) {
+        EIGHT(x, values + i);
+        EIGHT(y, values + i + 8);
+        x -= mean;
+        y -= mean;
+        eight_f64 x2 = x * x, y2 = y * y;
+        second[0] += x2;
+        second[1] += y2;
+        third[0] += x2 * x;
+        third[1] += y2 * y;
+        fourth[0] += x2 * x2;
+        fourth[1] += y2 * y2;
+    }
+    double lanes3[16], lanes4[16];
+    __builtin_memcpy(lanes, second, sizeof lanes);
+    __builtin_memcpy(lanes3, third, sizeof lanes3);
+    __builtin_memcpy(lanes4, fourth, sizeof lanes4);
+    for (size_t j = 0; j < n - whole; j++) {
+        double d = (double)values[whole + j] - mean, square = d * d;
+        lanes[j] += square;
+        lanes3[j] += square * d;
+        lanes4[j] += square * square;
+    }
+    sums[0] = mean;
+    sums[1] = SUMMARIZE(sum_lanes)(lanes);
+    sums[2] = SUMMARIZE(sum_lanes)(lanes3);
+    sums[3] = SUMMARIZE(sum_lanes)(lanes4);
+}
+
+static void SUMMARIZE(row)(const void *data, size_t n, double *sum, double *square)
+{
+    const REAL *values = data;
+    const size_t whole = n & ~(size_t)15;
+    eight_f64 x, y, first[2] = {{0}}, second[2] = {{0}};
+    double lanes[16], lanes2[16];
+    for (size_t i = 0; i < whole; i += 16) {
+        EIGHT(x, values + i);
+        EIGHT(y, values + i + 8);
+        first[0] += x;
+        first[1] += y;
+        second[0] += x * x;
+        second[1] += y * y;
+    }
+    __builtin_memcpy(lanes, first, sizeof lanes);
+    __builtin_memcpy(lanes2, second, sizeof lanes2);
+    for (size_t j = 0; j < n - whole; j++) {
+        double value = (double)values[whole + j];
+        lanes[j] += value;
+        lanes2[j] += value * value;
+    }
+    *sum = SUMMARIZE(sum_lanes)(lanes);
+    *square = SUMMARIZE(sum_lanes)(lanes2);
+}
+#undef EIGHT
+
+static uint64_t SUMMARIZE(hash)(const void *data, size_t n, const uint64_t *multipliers)
+{
+    const BITS *bits = data;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += bits[i] * multipliers[i];
+    return sum;
+}
+
+/* A strip of columns stays in the first cache while the rows go by, four at a time. */
+static void SUMMARIZE(columns)(const void *data, const void *data_bits, size_t nrows, size_t ncols,
+                               const uint64_t *factors, uint64_t *restrict hashes, double *restrict sums,
+                               double *restrict squares)
+{
+    enum { STRIP = 512 };
+    for (size_t from = 0; from < ncols; from += STRIP) {
+        const size_t n = ncols - from < STRIP ? ncols - from : STRIP;
+        uint64_t *restrict h = hashes + from;
+        double *restrict s = sums + from, *restrict q = squares + from;
+        size_t r = 0;
+        for (; r + 4 <= nrows; r += 4) {
+            const REAL *a = (const REAL *)data + r * ncols + from, *b = a + ncols, *c = b + ncols, *d = c + ncols;
+            const BITS *ab = (const BITS *)data_bits + r * ncols + from, *bb = ab + ncols, *cb = bb + ncols,
+                       *db = cb + ncols;
+            const uint64_t fa = factors[r], fb = factors[r + 1], fc = factors[r + 2], fd = factors[r + 3];
+            for (size_t j = 0; j < n; j++) {
+                double x0 = (double)a[j], x1 = (double)b[j], x2 = (double)c[j], x3 = (double)d[j];
+                s[j] = s[j] + x0 + x1 + x2 + x3;
+                q[j] = q[j] + x0 * x0 + x1 * x1 + x2 * x2 + x3 * x3;
+            }
+            for (size_t j = 0; j < n; j++)
+                h[j] += ab[j] * fa + bb[j] * fb + cb[j] * fc + db[j] * fd;
+        }
+        for (; r < nrows; r++) {
+            const REAL *a = (const REAL *)data + r * ncols + from;
+            const BITS *ab = (const BITS *)data_bits + r * ncols + from;
+            for (size_t j = 0; j < n; j++) {
+                double value = (double)a[j];
+                s[j] += value;
+                q[j] += value * value;
+                h[j] += ab[j] * factors[r];
+            }
+        }
+    }
+}
