@@ -86,14 +86,31 @@ fanin_status fanin_add(struct fanin_examination *examination, const struct fanin
 
 /* ---- one tensor ---- */
 
-static bool is_random_looking(const fanin_statistics *s)
+/* How many different values may be expected of a dtype: four powers of 2, on both sides of zero. */
+static double values_of(fanin_dtype dtype)
 {
-    uint64_t n = s->nelem < 65536 ? s->nelem : 65536;
-    if (!s->is_float || n < 2)
+    switch (dtype) {
+    case FANIN_BF16:
+        return 8 * 128;
+    case FANIN_F16:
+        return 8 * 1024;
+    case FANIN_F8_E4M3:
+        return 8 * 8;
+    case FANIN_F8_E5M2:
+        return 8 * 4;
+    default:
+        return 65536;
+    }
+}
+
+static bool is_random_looking(const fanin_statistics *s, fanin_dtype dtype)
+{
+    double n = s->nelem < 65536 ? (double)s->nelem : 65536, most = values_of(dtype);
+    if (!s->is_float || s->nelem < 2)
         return false;
-    double chance = RANDOM_LAG1_ERRORS / __builtin_sqrt((double)n);
+    double chance = RANDOM_LAG1_ERRORS / __builtin_sqrt(n);
     double limit = chance > RANDOM_LAG1 ? chance : RANDOM_LAG1;
-    return s->distinct > RANDOM_DISTINCT && s->lag1 < limit;
+    return s->distinct * n > RANDOM_DISTINCT * (n < most ? n : most) && s->lag1 < limit;
 }
 
 static fanin_status keep_head(struct fanin_record *record, const struct fanin_scan *scan, fanin_error *error)
@@ -107,6 +124,20 @@ static fanin_status keep_head(struct fanin_record *record, const struct fanin_sc
     return FANIN_OK;
 }
 
+/* Block 1 of torch's i, f, g, o. */
+static void note_forget_gate(struct fanin_record *record, const struct fanin_scan *scan)
+{
+    size_t block = scan->nfirst / 4;
+    record->forget_mean = __builtin_nan("");
+    if (record->part != FANIN_PART_BIAS || record->nblocks != 4 || scan->first == NULL || block == 0 ||
+        scan->nfirst != record->statistics.nelem)
+        return;
+    double sum = 0;
+    for (size_t i = block; i < 2 * block; i++)
+        sum += (double)scan->first[i];
+    record->forget_mean = sum / (double)block;
+}
+
 static fanin_status examine_tensor(void *context, size_t i, const struct fanin_scan *scan, fanin_error *error)
 {
     fanin_diagnosis *diagnosis = context;
@@ -114,9 +145,10 @@ static fanin_status examine_tensor(void *context, size_t i, const struct fanin_s
     size_t nrows;
     const struct fanin_check_row *rows = fanin_check_rows(&nrows);
     record->statistics = scan->statistics;
-    record->tensor.is_random_looking = is_random_looking(&record->statistics);
+    record->tensor.is_random_looking = is_random_looking(&record->statistics, record->tensor.dtype);
     if (record->tensor.is_random_looking && !record->tensor.is_buffer && record->tied_to == NULL)
         FANIN_TRY(keep_head(record, scan, error));
+    note_forget_gate(record, scan);
     if (!record->tensor.is_buffer) {
         struct fanin_law_fit fit;
         fanin_law_fit(record->tensor.dtype, scan, &fit);

@@ -151,7 +151,8 @@ void fanin_facts_by_role(struct fanin_record *record)
     if (record->part == FANIN_PART_WEIGHT && (tensor->ndim < 2 || tensor->is_buffer || !is_float(tensor->dtype)))
         record->part = FANIN_PART_OTHER;
     tensor->is_weight = record->part == FANIN_PART_WEIGHT;
-    record->nblocks = 1;
+    if (record->nblocks == 0)
+        record->nblocks = 1;
     if (role != NULL && (begins_with(role, "weight_") || begins_with(role, "bias_")))
         record->blocks = gates_of(tensor->layer_kind, &record->nblocks);
     if (role != NULL && begins_with(role, "in_proj_")) {
@@ -309,12 +310,11 @@ static void take_vector(const fanin_diagnosis *diagnosis, const struct parts *pa
 static bool is_gpt2_conv1d(const fanin_diagnosis *diagnosis, const char *name, const struct parts *parts)
 {
     static const char *const inner[] = {"attn.c_attn", "mlp.c_fc"};
+    static const char *const outer[] = {"attn.c_attn", "mlp.c_fc", "attn.c_proj", "mlp.c_proj", "attn.q_attn", NULL};
     char other[MAX_NAME + 32];
-    const char *at = strstr(name, "attn.c_proj");
-    if (at == NULL)
-        at = strstr(name, "mlp.c_proj");
-    if (at == NULL)
-        at = strstr(name, "attn.q_attn");
+    const char *at = NULL;
+    for (size_t i = 0; outer[i] != NULL && at == NULL; i++)
+        at = strstr(name, outer[i]);
     if (at == NULL || strcmp(parts->leaf, "weight") != 0)
         return false;
     for (size_t i = 0; i < 2; i++) {
@@ -325,6 +325,18 @@ static bool is_gpt2_conv1d(const fanin_diagnosis *diagnosis, const char *name, c
             return found->shape[1] > found->shape[0];
     }
     return false;
+}
+
+/* q, k and v in one matrix, if its outputs are three times its inputs. */
+static void take_fused(const struct parts *parts, struct fanin_record *record)
+{
+    static const char *const names[] = {"c_attn", "qkv", "qkv_proj", "to_qkv", "wqkv", "w_qkv", NULL};
+    const int64_t *shape = record->tensor.shape;
+    bool in_out = record->layout == FANIN_LAYOUT_IN_OUT;
+    if (!is_one_of(parts->last, names) || shape[in_out ? 1 : 0] != 3 * shape[in_out ? 0 : 1])
+        return;
+    record->nblocks = 3;
+    record->blocks = "q,k,v";
 }
 
 static void take_matrix(const fanin_diagnosis *diagnosis, const struct parts *parts, struct fanin_record *record)
@@ -338,6 +350,7 @@ static void take_matrix(const fanin_diagnosis *diagnosis, const struct parts *pa
     tensor->layer_kind = FANIN_LAYER_LINEAR;
     if (bias_counts_second_axis(diagnosis, parts, tensor) || is_gpt2_conv1d(diagnosis, tensor->name, parts))
         record->layout = FANIN_LAYOUT_IN_OUT;
+    take_fused(parts, record);
 }
 
 static void take_kernel(const fanin_diagnosis *diagnosis, const char *name, const struct parts *parts,

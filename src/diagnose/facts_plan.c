@@ -9,78 +9,13 @@
 #include "base/error.h"
 #include "diagnose/facts.h"
 #include "diagnose/law.h"
+#include "diagnose/naming.h"
 
 /* Rows set apart (the zero row of padding) leave the law of the rest what it is while they are at most one in so many.
  */
 #define MINOR_SHARE 56
 /* A copy of a copy, that far. */
 #define MAX_COPIES 4
-
-/* ---- names ---- */
-
-/* A base model is saved without the prefix its names have in a larger one, or the other way round. */
-struct naming {
-    fanin_name_index names;
-    const char *added; /* put before the names of the weights; "" */
-    size_t nleft;      /* bytes left out of their front, with the dot */
-    char prefix[256];
-};
-
-static size_t find_named(const struct naming *naming, const char *name)
-{
-    char longer[1024];
-    if (naming->added[0] == '\0')
-        return strlen(name) > naming->nleft ? fanin_names_find(&naming->names, name + naming->nleft) : SIZE_MAX;
-    size_t n = strlen(naming->added), m = strlen(name);
-    if (n + m >= sizeof longer)
-        return SIZE_MAX;
-    memcpy(longer, naming->added, n);
-    memcpy(longer + n, name, m + 1);
-    return fanin_names_find(&naming->names, longer);
-}
-
-static size_t count_found(const fanin_diagnosis *diagnosis, const struct naming *naming)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < diagnosis->nrecords; i++)
-        n += find_named(naming, diagnosis->records[i].tensor.name) != SIZE_MAX;
-    return n;
-}
-
-/* Of the prefixes "x." that described names have, the one with which most names are found; none if it is as good. */
-static void choose_naming(const fanin_diagnosis *diagnosis, struct naming *naming)
-{
-    size_t best = count_found(diagnosis, naming);
-    const char *last = "";
-    for (size_t i = 0; i < naming->names.count && best * 2 < diagnosis->nrecords; i++) {
-        const char *name = naming->names.entries[i].name, *dot = strchr(name, '.');
-        size_t n = dot != NULL ? (size_t)(dot - name) + 1 : 0;
-        if (n == 0 || n >= sizeof naming->prefix || strncmp(name, last, n) == 0)
-            continue;
-        struct naming other = *naming;
-        last = name;
-        memcpy(other.prefix, name, n);
-        other.prefix[n] = '\0';
-        other.added = other.prefix;
-        size_t found = count_found(diagnosis, &other);
-        if (found > best) {
-            best = found;
-            *naming = other;
-            naming->added = naming->prefix;
-        }
-    }
-    /* or all names begin with a segment that the description does not have */
-    const char *first = diagnosis->nrecords > 0 ? diagnosis->records[0].tensor.name : "";
-    const char *dot = strchr(first, '.');
-    struct naming shorter = *naming;
-    shorter.added = "";
-    shorter.nleft = dot != NULL ? (size_t)(dot - first) + 1 : 0;
-    for (size_t i = 0; i < diagnosis->nrecords && shorter.nleft > 0; i++)
-        if (strncmp(diagnosis->records[i].tensor.name, first, shorter.nleft) != 0)
-            shorter.nleft = 0;
-    if (shorter.nleft > 0 && best * 2 < diagnosis->nrecords && count_found(diagnosis, &shorter) > best)
-        *naming = shorter;
-}
 
 /* ---- the model ---- */
 
@@ -120,21 +55,16 @@ static fanin_status take_described(fanin_diagnosis *diagnosis, const fanin_model
 
 fanin_status fanin_facts_by_model(fanin_diagnosis *diagnosis, fanin_error *error)
 {
-    struct naming naming = {.added = ""};
-    size_t count = fanin_model_tensor_count(diagnosis->model);
-    FANIN_TRY(fanin_names_begin(&naming.names, count, error));
-    for (size_t i = 0; i < count; i++)
-        naming.names.entries[i] = (fanin_name_entry){fanin_model_tensor_at(diagnosis->model, i)->name, i};
-    fanin_status status = fanin_names_sort(&naming.names, error);
-    if (status == FANIN_OK)
-        choose_naming(diagnosis, &naming);
+    struct fanin_description description;
+    FANIN_TRY(fanin_description_of_model(&description, diagnosis, error));
+    fanin_status status = FANIN_OK;
     for (size_t i = 0; i < diagnosis->nrecords && status == FANIN_OK; i++) {
-        size_t at = find_named(&naming, diagnosis->records[i].tensor.name);
+        size_t at = fanin_description_find(&description, diagnosis->records[i].tensor.name);
         if (at != SIZE_MAX)
             status =
                 take_described(diagnosis, fanin_model_tensor_at(diagnosis->model, at), &diagnosis->records[i], error);
     }
-    fanin_names_end(&naming.names);
+    fanin_description_end(&description);
     return status;
 }
 
@@ -315,12 +245,12 @@ static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lis
     return origin.whole ? copy_text(diagnosis, origin.fill->initializer, &record->initializer, error) : FANIN_OK;
 }
 
-static fanin_status take_plan(fanin_diagnosis *diagnosis, const struct naming *naming, struct op_lists *lists,
-                              fanin_error *error)
+static fanin_status take_plan(fanin_diagnosis *diagnosis, const struct fanin_description *description,
+                              struct op_lists *lists, fanin_error *error)
 {
     FANIN_TRY(make_lists(lists, error));
     for (size_t i = 0; i < diagnosis->nrecords; i++) {
-        size_t at = find_named(naming, diagnosis->records[i].tensor.name);
+        size_t at = fanin_description_find(description, diagnosis->records[i].tensor.name);
         if (at != SIZE_MAX)
             FANIN_TRY(take_planned(diagnosis, lists, at, &diagnosis->records[i], error));
     }
@@ -329,18 +259,11 @@ static fanin_status take_plan(fanin_diagnosis *diagnosis, const struct naming *n
 
 fanin_status fanin_facts_by_plan(fanin_diagnosis *diagnosis, fanin_error *error)
 {
-    struct naming naming = {.added = ""};
+    struct fanin_description description;
     struct op_lists lists = {.plan = diagnosis->plan};
-    size_t count = fanin_plan_tensor_count(diagnosis->plan);
-    FANIN_TRY(fanin_names_begin(&naming.names, count, error));
-    for (size_t i = 0; i < count; i++)
-        naming.names.entries[i] = (fanin_name_entry){fanin_plan_tensor_at(diagnosis->plan, i)->name, i};
-    fanin_status status = fanin_names_sort(&naming.names, error);
-    if (status == FANIN_OK) {
-        choose_naming(diagnosis, &naming);
-        status = take_plan(diagnosis, &naming, &lists, error);
-    }
+    FANIN_TRY(fanin_description_of_plan(&description, diagnosis, error));
+    fanin_status status = take_plan(diagnosis, &description, &lists, error);
     release_lists(&lists);
-    fanin_names_end(&naming.names);
+    fanin_description_end(&description);
     return status;
 }
