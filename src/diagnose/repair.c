@@ -176,10 +176,9 @@ static void add_tensor(const repairing *r, size_t id, size_t rule, fanin_text *s
 
 /*
  * Tensors of one call share a rule: "3.17" is tensor 17 of the checkpoint, by rule 3. So there are as many rules as
- * calls, and a pattern of a finding cannot take what another finding is about. rules has room for all; returns how many
- * there are.
+ * calls, and a pattern of a finding cannot take what another finding is about. rules has room for all.
  */
-static size_t describe(const repairing *r, const bool *by_rule, const char **rules, fanin_text *spec)
+static void describe(const repairing *r, const bool *by_rule, const char **rules, fanin_text *spec)
 {
     size_t n = 0, nrules = 0;
     fanin_text_add(spec, "{\"format\":\"fanin-spec\",\"version\":1,\"tensors\":[");
@@ -201,7 +200,6 @@ static size_t describe(const repairing *r, const bool *by_rule, const char **rul
         fanin_text_add(spec, "}");
     }
     fanin_text_add(spec, "]}");
-    return nrules;
 }
 
 static fanin_status plan_rules(repairing *r, const fanin_text *spec)
@@ -217,10 +215,11 @@ static fanin_status plan_rules(repairing *r, const fanin_text *spec)
     return status;
 }
 
-/* Which tensors are left to rules. */
-static void list_ruled(repairing *r, bool *by_rule)
+/* Which tensors are left to rules, and how many. */
+static size_t list_ruled(repairing *r, bool *by_rule)
 {
     const making *m = &r->planned;
+    size_t n = 0;
     for (size_t id = 0; id < r->n; id++)
         by_rule[id] = r->calls[id] != NULL;
     for (size_t t = 0; m->plan != NULL && t < fanin_plan_tensor_count(m->plan); t++)
@@ -232,7 +231,9 @@ static void list_ruled(repairing *r, bool *by_rule)
             r->calls[id] = NULL;
             r->is_left[id] = true;
         }
+        n += by_rule[id];
     }
+    return n;
 }
 
 static fanin_status read_ids(repairing *r)
@@ -260,10 +261,9 @@ static fanin_status choose_ruled(repairing *r)
     fanin_status status = FANIN_OK;
     if (by_rule == NULL || rules == NULL) {
         status = fanin_fail_memory(r->error, r->n * sizeof *rules);
-    } else {
-        list_ruled(r, by_rule);
-        if (describe(r, by_rule, rules, &spec) > 0)
-            status = plan_rules(r, &spec);
+    } else if (list_ruled(r, by_rule) > 0) {
+        describe(r, by_rule, rules, &spec);
+        status = plan_rules(r, &spec);
     }
     fanin_text_release(&spec);
     fanin_free((void *)rules);
