@@ -351,18 +351,9 @@ static void every_truncation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        COUNTED(committed_safetensors),
-        COUNTED(committed_indexes),
-        COUNTED(committed_npy),
-        COUNTED(no_memory),
-        COUNTED(header_beyond_the_cap),
-        COUNTED(brackets),
-        COUNTED(numbers),
-        COUNTED(terabyte),
-        COUNTED(million_tensors),
-        COUNTED(no_files),
-        COUNTED(cut_while_open),
-        COUNTED(every_truncation),
+        COUNTED(committed_safetensors), COUNTED(committed_indexes), COUNTED(committed_npy),  COUNTED(no_memory),
+        COUNTED(header_beyond_the_cap), COUNTED(brackets),          COUNTED(numbers),        COUNTED(terabyte),
+        COUNTED(million_tensors),       COUNTED(no_files),          COUNTED(cut_while_open), COUNTED(every_truncation),
     };
     return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
 }
