@@ -7,6 +7,7 @@
 #define FANIN_TEST_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
@@ -50,6 +51,19 @@ static inline uint64_t test_double_bits(double value)
         if (test_double_bits(test_found_) != test_double_bits(test_expected_))                                         \
             fail_msg("%s is %a, expected %a", #found, test_found_, test_expected_);                                    \
     } while (0)
+
+/*
+ * Whether ThreadSanitizer or Valgrind looks on, which makes a program 10 to 50 times slower: loops over what is much
+ * alike then take fewer of it, so that the suite ends in minutes. Sanitizers are compiled in; tests that run under
+ * Valgrind are told so by CTest.
+ */
+static inline bool test_is_slow(void)
+{
+    const char *tool = getenv("FANIN_SANITIZE");
+    if (tool == NULL)
+        tool = FANIN_TEST_SANITIZE;
+    return strstr(tool, "thread") != NULL || strcmp(tool, "valgrind") == 0;
+}
 
 /* A path below the source tree: test_source_path(buffer, sizeof buffer, "tests/golden/x.jsonl"). */
 static inline const char *test_source_path(char *buffer, size_t nbytes, const char *relative)

@@ -3,16 +3,9 @@
  * What fills promise beyond their bytes (those are the goldens'): measured draws are the draws taken, pieces equal the
  * whole, refusals change nothing, memory outside a view stays, and running out of memory is an error.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
 
-#include <cmocka.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "fanin/fanin.h"
 
@@ -53,7 +46,7 @@ static void test_measure_is_what_is_drawn(void **state)
                                         {1, 17}, {31, 1}, {8, 4}, {33, 3}, {40, 50}};
     static double memory[2 * 4000];
     (void)state;
-    for (size_t p = 0; p < fanin_profile_count(); p++)
+    for (size_t p = 0; p < fanin_profile_count(); p += test_is_slow() ? 3 : 1)
         for (size_t d = 0; d < 4; d++)
             for (size_t f = 0; f < NFILLS; f++)
                 for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
@@ -91,7 +84,7 @@ static void test_pieces_equal_the_whole(void **state)
     static const int64_t sizes[] = {16, 17, 31, 32, 33, 47, 640, 1000, 5001};
     static double whole[5001], pieces[5001];
     (void)state;
-    for (size_t p = 0; p < fanin_profile_count(); p++)
+    for (size_t p = 0; p < fanin_profile_count(); p += test_is_slow() ? 3 : 1)
         for (size_t d = 0; d < 4; d++)
             for (size_t f = 0; f < NFILLS; f++)
                 for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)

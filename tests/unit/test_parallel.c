@@ -4,23 +4,18 @@
  * runs backwards; pools after a fork, in use by two threads at once, and without memory.
  */
 #define _GNU_SOURCE /* mmap, madvise, mincore */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fanin/fanin.h"
 
-enum { NELEM = 3500005 };
+/* More than the pieces of 4 threads need; four times that where it matters less how long it takes. */
+enum { MAX_NELEM = 3500005, SLOW_NELEM = 600005 };
 
 static const fanin_fill fills[] = {
     {FANIN_FILL_UNIFORM, {-0.3, 0.7}},
@@ -41,7 +36,8 @@ static void run_backwards(void *user, size_t ntasks, void (*task)(void *context,
 
 static void test_same_bytes(void **state)
 {
-    char *whole = malloc(NELEM * 8), *pieces = malloc(NELEM * 8);
+    const int64_t nelem = test_is_slow() ? SLOW_NELEM : MAX_NELEM;
+    char *whole = malloc(MAX_NELEM * 8), *pieces = malloc(MAX_NELEM * 8);
     fanin_pool *pool;
     (void)state;
     assert_int_equal(fanin_pool_create(3, &pool, NULL), FANIN_OK);
@@ -51,7 +47,7 @@ static void test_same_bytes(void **state)
                 bool is_newest = fanin_profile_at(p) == FANIN_PROFILE_TORCH;
                 if (!is_newest && fills[f].kind != FANIN_FILL_NORMAL)
                     continue;
-                int64_t n = fills[f].kind == FANIN_FILL_SPARSE ? 1000 : NELEM;
+                int64_t n = fills[f].kind == FANIN_FILL_SPARSE ? 1000 : nelem;
                 fanin_tensor a = fanin_tensor_2d(whole, dtypes[d], n, 1), b = fanin_tensor_2d(pieces, dtypes[d], n, 1);
                 fanin_generator before = fanin_generator_create(fanin_profile_at(p), 9), x, y;
                 fanin_generator_skip(&before, 77);
@@ -63,7 +59,7 @@ static void test_same_bytes(void **state)
                     fanin_parallel parallel = fanin_pool_parallel(pool), backwards = {run_backwards, NULL, threads};
                     parallel.nthreads = threads;
                     y = before;
-                    memset(pieces, 0, NELEM * 8);
+                    memset(pieces, 0, (size_t)nelem * 8);
                     assert_int_equal(
                         fanin_fill_run_parallel(&fills[f], &b, &y, threads % 2 ? &parallel : &backwards, NULL),
                         FANIN_OK);
@@ -107,8 +103,8 @@ static void test_orthogonal(void **state)
 static void test_refusals_are_those_of_one_thread(void **state)
 {
     fanin_parallel backwards = {run_backwards, NULL, 4};
-    float *memory = malloc(NELEM * sizeof *memory);
-    fanin_tensor t = fanin_tensor_1d(memory, FANIN_F32, NELEM), none = fanin_tensor_1d(NULL, FANIN_F32, NELEM);
+    float *memory = malloc(MAX_NELEM * sizeof *memory);
+    fanin_tensor t = fanin_tensor_1d(memory, FANIN_F32, MAX_NELEM), none = fanin_tensor_1d(NULL, FANIN_F32, MAX_NELEM);
     fanin_generator g = fanin_generator_torch(1);
     fanin_error error;
     (void)state;

@@ -77,9 +77,11 @@ static void check_parallel(const fanin_plan *plan, const fanin_parallel *paralle
         if (found[i] != NULL)
             assert_memory_equal(found[i], expected[i], fanin_plan_tensor_at(plan, i)->nbytes);
     test_free_tensors(plan, found);
-    fanin_digest other;
-    assert_ok(fanin_run_digest(plan, &options, &other, &error), error);
-    assert_memory_equal(other.bytes, digest->bytes, 32);
+    if (!test_is_slow()) { /* the checkpoint has it as well */
+        fanin_digest other;
+        assert_ok(fanin_run_digest(plan, &options, &other, &error), error);
+        assert_memory_equal(other.bytes, digest->bytes, 32);
+    }
     fanin_write_options write = {.size = sizeof write, .path = "out", .max_shard_nbytes = 12000000, .force = true};
     fanin_write_result written;
     fanin_checkpoint *checkpoint;
@@ -104,6 +106,8 @@ static void every_count_is_equal(void **state)
         fanin_digest digest;
         assert_ok(fanin_run_digest(plan, &options, &digest, &error), error);
         for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+            if (test_is_slow() && (c + i) % 5 != 2)
+                continue;
             fanin_pool *pool;
             assert_ok(fanin_pool_create(counts[c], &pool, &error), error);
             const fanin_parallel parallel = fanin_pool_parallel(pool);
@@ -111,8 +115,10 @@ static void every_count_is_equal(void **state)
             fanin_pool_free(pool);
         }
         const fanin_parallel backwards = {run_backwards, NULL, 2}, mixed = {run_mixed, NULL, 2};
-        check_parallel(plan, &backwards, expected, &digest);
-        check_parallel(plan, &mixed, expected, &digest);
+        if (!test_is_slow()) { /* one thread each */
+            check_parallel(plan, &backwards, expected, &digest);
+            check_parallel(plan, &mixed, expected, &digest);
+        }
         test_free_tensors(plan, expected);
         fanin_plan_free(plan);
     }
@@ -249,7 +255,8 @@ static void failing_memory(void **state)
     fanin_status status = FANIN_ERROR_MEMORY;
     uint64_t n = 0;
     while (status != FANIN_OK) {
-        l.counter = (counting_allocator){.fail_at = ++n};
+        n += test_is_slow() ? 5 : 1;
+        l.counter = (counting_allocator){.fail_at = n};
         fanin_set_allocator(&(fanin_allocator){allocate_locked, release_locked, &l});
         status = fanin_run_checkpoint(plan, &options, &write, NULL, &error);
         fanin_set_allocator(NULL);

@@ -60,6 +60,8 @@ static void one_digest(void **state)
                 /* plain C takes its time: once alone, once with others */
                 if (strcmp(fanin_isa_name(isa), "scalar") == 0 && c != 0 && c != 2)
                     continue;
+                if (test_is_slow() && (c + m + isa) % 5 != 0)
+                    continue;
                 const fanin_digest digest = digest_of(plan, counts[c]);
                 assert_memory_equal(digest.bytes, expected.bytes, sizeof digest.bytes);
             }
@@ -87,7 +89,7 @@ static unsigned long peak_kib(void)
 static void memory_stays(void **state)
 {
     (void)state;
-    if (getenv("FANIN_SANITIZE") != NULL || peak_kib() == 0)
+    if (getenv("FANIN_SANITIZE") != NULL || peak_kib() == 0) /* tools keep books of their own */
         skip();
     fanin_plan *plan =
         test_plan("{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"bf16\",\"tensors\":["
