@@ -20,7 +20,7 @@ help:
 	@echo "make lint      clang-format and clang-tidy over src and cli"
 	@echo "make clean     remove build/"
 	@echo
-	@echo "Other builds: cmake --preset dev|asan|ubsan|tsan|coverage|fuzz|core, then cmake --build --preset ..."
+	@echo "Other builds: cmake --preset dev|asan|ubsan|tsan|valgrind|coverage|fuzz|core, then cmake --build --preset ..."
 
 build:
 	@tools/setup.sh build
