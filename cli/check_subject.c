@@ -188,6 +188,7 @@ static int plan_rules(const settings *given, subject *of)
     char last[32];
     const fanin_plan_options options = {.size = sizeof options};
     from->name = given->operands.items[0];
+    of->is_partial = true;
     fanin_status status = fanin_model_like(from->name, &from->model, &error);
     if (status == FANIN_OK)
         status = fanin_recipe_create(&from->recipe, &error);

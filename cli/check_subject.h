@@ -26,6 +26,7 @@ typedef struct subject {
     const fanin_plan *whole_plan; /* own_plan or described.plan; NULL */
     const fanin_plan *plan;       /* the same, or part */
     bool is_own_plan;
+    bool is_partial; /* the plan is of rules without a description, for the tensors they match */
 } subject;
 
 int subject_open(const settings *given, subject *of);

@@ -100,7 +100,8 @@ static int diagnose(job *of)
                                              .activation = given->activation,
                                              .expect = given->expect != NULL,
                                              .deep = given->deep,
-                                             .target = given->target};
+                                             .target = given->target,
+                                             .plan_is_partial = of->of.is_partial};
     fanin_status status = fanin_diagnose(&of->of.weights, &options, &of->diagnosis, &error);
     progress_end(&shown);
     return status == FANIN_OK ? EXIT_OK : fail_run(&error, "nothing was changed");

@@ -125,6 +125,7 @@ typedef struct fanin_diagnosis_options {
     bool expect;              /* test each tensor against its law of the plan, in every way there is */
     bool deep;                /* linear algebra and correlations at other lags too */
     fanin_dtype target;       /* FANIN_DTYPE_NONE, or what the weights will be stored as */
+    bool plan_is_partial;     /* the plan is about some of the tensors: the others are not strange for that */
 } fanin_diagnosis_options;
 
 typedef struct fanin_diagnosis fanin_diagnosis;

@@ -129,21 +129,23 @@ static fanin_status compare(struct comparison *c, fanin_error *error)
     for (size_t i = 0; i < diagnosis->nrecords; i++) {
         size_t at = fanin_description_find(&c->description, diagnosis->records[i].tensor.name);
         if (at == SIZE_MAX) {
-            c->unused[c->nunused++] = diagnosis->records[i].tensor.name;
+            c->unused[c->nunused++] = diagnosis->records[i].tensor.name + c->description.nleft;
             continue;
         }
         struct fanin_described described = fanin_description_at(&c->description, at);
         c->found[at] = true;
         FANIN_TRY(check_shape(c, i, &described, error));
     }
+    const size_t nadded = strlen(c->description.added);
     note_tied(c);
     for (size_t at = 0; at < c->description.count; at++) {
         struct fanin_described described = fanin_description_at(&c->description, at);
-        if (!c->found[at] && described.is_stored)
-            c->missing[c->nmissing++] = described.name;
+        if (!c->found[at] && described.is_stored) /* under the name it would have here */
+            c->missing[c->nmissing++] =
+                described.name + (strncmp(described.name, c->description.added, nadded) == 0 ? nadded : 0);
     }
     FANIN_TRY(add_missing(c, error));
-    for (size_t i = 0; i < diagnosis->nrecords; i++)
+    for (size_t i = 0; i < diagnosis->nrecords && !diagnosis->options->plan_is_partial; i++)
         if (fanin_description_find(&c->description, diagnosis->records[i].tensor.name) == SIZE_MAX)
             FANIN_TRY(add_extra(c, i, error));
     return FANIN_OK;
