@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fanin explain: one initializer, or one tensor of a description - the formula, its numbers for this shape, where they
- * come from, and when it is the right choice.
+ * come from, and when it is the right choice - or one check of `fanin check`.
  */
 #include "choices.h"
+#include "explain_check.h"
 #include "json_output.h"
 #include "option.h"
 #include "source.h"
@@ -438,6 +439,11 @@ static int run(const settings *given)
     if (count + nmodels < 1 || count + nmodels > 2 || count == 0)
         return fail_usage(of, "explain takes one initializer, or a DESCRIPTION and one of its tensors");
     if (count + nmodels == 1) {
+        const fanin_check *check = find_check(given->operands.items[0]);
+        if (check != NULL) {
+            print_check(check, given->json);
+            return EXIT_OK;
+        }
         if (given->recipe != NULL || given->rules.count > 0)
             return fail_usage(of, "--recipe and --set belong to a DESCRIPTION and one of its tensors");
         return explain_initializer(given);
@@ -465,13 +471,15 @@ static const option options[] = {
 
 const command command_explain = {
     .name = "explain",
-    .summary = "formula, numbers, source and advice for one initializer or tensor",
+    .summary = "formula, numbers, source and advice for an initializer, a tensor, a check",
     .usage = (const char *const[]){"'INIT(args)' [--shape DIMS] [options]", "DESCRIPTION TENSOR [options]",
-                                   "--like CHECKPOINT TENSOR [options]", NULL},
+                                   "--like CHECKPOINT TENSOR [options]", "CHECK [--json]", NULL},
     .description =
         "Says what an initializer computes, its bound or std for a shape, the paper it comes from, and where it is the "
         "right choice. For a tensor of a description also: the rule that matched, its place in the stream, and what "
-        "shares its values. 'fanin list choices' has the advice for every part of a network.",
+        "shares its values. 'fanin list choices' has the advice for every part of a network. For a CHECK (W01, W02 "
+        "...) "
+        "what it measures, what it means, and what to do; 'fanin list checks' names them.",
     .options = options,
     .examples = (const char *const[]){"fanin explain kaiming_uniform --shape 512,256",
                                       "fanin explain config.json transformer.wte.weight", NULL},

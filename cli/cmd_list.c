@@ -9,6 +9,8 @@
 #include "suggest.h"
 #include "terminal.h"
 
+#include "fanin/check.h"
+
 #include <string.h>
 
 /* "kaiming_uniform(a=0, mode=fan_in, nonlinearity=leaky_relu)", required parameters without a value. */
@@ -96,6 +98,17 @@ static bool choice_row(size_t i, row *to)
     return true;
 }
 
+static bool check_row(size_t i, row *to)
+{
+    if (i >= fanin_check_count())
+        return false;
+    const fanin_check *check = fanin_check_at(i);
+    snprintf(to->first, sizeof to->first, "%s", check->id);
+    to->second = check->title;
+    to->third = fanin_severity_name(check->worst);
+    return true;
+}
+
 typedef enum section_style {
     SECTION_BLOCKS, /* the first cell in a line, the others indented below it */
     SECTION_FIELDS, /* the first cell as a label */
@@ -118,6 +131,12 @@ static const section sections[] = {
     {"dtypes", "dtypes (--dtype)", SECTION_FIELDS, {"name", "torch", "fills"}, dtype_row, false},
     {"layers", "layers (in a description)", SECTION_WORDS, {"name"}, layer_row, false},
     {"choices", "choices: where, what, why", SECTION_BLOCKS, {"place", "write", "reason"}, choice_row, false},
+    {"checks",
+     "checks (of fanin check): what, how bad at worst",
+     SECTION_FIELDS,
+     {"id", "title", "worst"},
+     check_row,
+     false},
 };
 #define NSECTIONS (sizeof sections / sizeof sections[0])
 
@@ -218,11 +237,12 @@ static const option options[] = {{OPTION_JSON, "print an object of arrays"}, {OP
 
 const command command_list = {
     .name = "list",
-    .summary = "initializers, profiles, families, dtypes, layers, choices",
+    .summary = "initializers, profiles, families, dtypes, layers, choices, checks",
     .usage = (const char *const[]){"[NAME] [--json]", NULL},
     .description =
         "Prints the names that other commands take: initializers, profiles, families, dtypes, layers; without a "
-        "NAME the first three. 'choices' says which initializer is the usual one where, and why.",
+        "NAME the first three. 'choices' says which initializer is the usual one where, and why; 'checks' are what "
+        "'fanin check' looks for.",
     .options = options,
     .examples = (const char *const[]){"fanin list", "fanin list choices", NULL},
     .run = run,

@@ -22,10 +22,12 @@ static const struct fanin_check_row rows[] = {
       .title = "Uninitialized memory",
       .measures = "The largest value against the median of all, subnormal numbers, runs of zeros, and bytes that "
                   "read as text or as addresses.",
-      .rule = "It speaks if (16 values or more) the largest absolute value is over 256 x 6.7 x 1.48 times the median "
-              "absolute value of those that are not zero; if over 1 % of the values are subnormal; if a weight that "
-              "looks random has 64 zeros or more in a row that are not whole rows; or if the first 64 KiB are text "
-              "or addresses.",
+      .rule =
+          "It speaks if (16 values or more) the largest absolute value is over 256 x 6.7 x 1.48 times the median "
+          "absolute value of those that are not zero (in tables, 1e7 times); if in f64, f32 or bf16 over 1 % of the "
+          "values are subnormal; if a weight that looks random has 64 zeros or more in a row that are not whole "
+          "rows, and that zeros strewn as densely as elsewhere would make less than once in 10^12; or if 95 % of "
+          "the first 64 KiB are letters, or a quarter of their 8-byte words addresses.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "The tensor was allocated, and nothing was ever written to it, or only to a part. It holds what the "
                "memory held before: huge numbers, tiny ones, zeros of fresh pages, pieces of text, addresses. "
@@ -146,8 +148,9 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W11",
       .title = "Tails",
       .measures = "The kurtosis: 3 for a normal distribution, 1.8 for a uniform one, more if few values are far out.",
-      .rule = "It speaks of weights that look random and are over 90 % non-zero, if it is over 4 and over 8 standard "
-              "errors above 3.",
+      .rule =
+          "It speaks of weights that look random and are over 90 % non-zero, if it is over 4, over 8 standard errors "
+          "above 3, and over 3 + 4096 / n, which one of n values 8 standard deviations out comes to.",
       .worst = FANIN_SEVERITY_WARN,
       .means = "A few weights are far larger than the others. A single one can rule a unit's output. No common scheme "
                "makes such values: they come from a fault in a sampler, from a product of random numbers, from "
