@@ -147,15 +147,14 @@ static bool is_mended_by_plan(const subject *of, const fanin_finding *finding)
 static void print_finding(const subject *of, const fanin_finding *finding)
 {
     static const style styles[] = {STYLE_INFO, STYLE_WARN, STYLE_ERROR};
-    const bool has_expectation = finding->expectation != NULL;
     putchar('\n');
     print_styled(styles[finding->severity], fanin_severity_name(finding->severity));
     printf(" %s ", finding->check->id);
     print_styled(STYLE_BOLD, finding->where);
     printf(": %s\n", finding->check->title);
-    print_parts((const char *[]){finding->what, has_expectation ? "; expected: " : "",
-                                 has_expectation ? finding->expectation : ""},
-                3);
+    print_paragraph(finding->what);
+    if (finding->expectation != NULL)
+        print_parts((const char *[]){"expected: ", finding->expectation}, 2);
     if (finding->consequence != NULL)
         print_parts((const char *[]){"-> ", finding->consequence}, 2);
     if (finding->rule != NULL)
@@ -291,6 +290,6 @@ void check_text_print(const settings *given, const subject *of, const fanin_diag
     print_head(of, diagnosis);
     print_scope(diagnosis);
     print_findings(of, diagnosis, false, NSHOWN);
-    print_mending(given, of, diagnosis);
     print_findings(of, diagnosis, true, NSHOWN_INFO);
+    print_mending(given, of, diagnosis);
 }
