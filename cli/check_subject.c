@@ -268,6 +268,27 @@ int subject_open(const settings *given, subject *of)
     return exit_status == EXIT_OK ? choose_plan(given, of) : exit_status;
 }
 
+static bool plan_makes(const fanin_plan *plan, const fanin_weight *weight)
+{
+    const size_t t = fanin_plan_tensor_find(plan, weight->name);
+    const fanin_plan_tensor *tensor = t != SIZE_MAX ? fanin_plan_tensor_at(plan, t) : NULL;
+    return tensor != NULL && tensor->refused == NULL && tensor->dtype == weight->dtype &&
+           tensor->ndim == weight->ndim &&
+           memcmp(tensor->shape, weight->shape, (size_t)weight->ndim * sizeof *weight->shape) == 0;
+}
+
+bool subject_is_mended(const subject *of, const fanin_finding *finding)
+{
+    if (finding->rule != NULL)
+        return true;
+    if (finding->missing == NULL || of->plan == NULL || finding->ntensors == 0)
+        return false;
+    for (size_t i = 0; i < finding->ntensors; i++)
+        if (!plan_makes(of->plan, &of->items[finding->tensors[i]]))
+            return false;
+    return true;
+}
+
 void subject_release(subject *of)
 {
     fanin_plan_free(of->part);

@@ -29,6 +29,9 @@ typedef struct subject {
     bool is_partial; /* the plan is of rules without a description, for the tensors they match */
 } subject;
 
+/* Whether --fix makes the tensors of a finding anew: by its rule, or by the plan where no single rule can say how. */
+bool subject_is_mended(const subject *of, const fanin_finding *finding);
+
 int subject_open(const settings *given, subject *of);
 void subject_release(subject *of);
 

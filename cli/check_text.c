@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Findings that are printed in full; --json has them all. */
+/* Findings that are printed in full; --json and --html have them all. */
 #define NSHOWN      50
 #define NSHOWN_INFO 20
 /* Text does not get wider than this, however wide the terminal is. */
@@ -138,12 +138,6 @@ static void print_labelled(const char *label, const char *text)
     putchar('\n');
 }
 
-/* A plan makes what no single rule can say. */
-static bool is_mended_by_plan(const subject *of, const fanin_finding *finding)
-{
-    return finding->rule == NULL && finding->missing != NULL && of->plan != NULL && finding->ntensors > 0;
-}
-
 static void print_finding(const subject *of, const fanin_finding *finding)
 {
     static const style styles[] = {STYLE_INFO, STYLE_WARN, STYLE_ERROR};
@@ -157,10 +151,8 @@ static void print_finding(const subject *of, const fanin_finding *finding)
         print_parts((const char *[]){"expected: ", finding->expectation}, 2);
     if (finding->consequence != NULL)
         print_parts((const char *[]){"-> ", finding->consequence}, 2);
-    if (finding->rule != NULL)
-        print_labelled("made anew by", finding->rule);
-    if (is_mended_by_plan(of, finding))
-        print_labelled("made anew by", "the plan, in several steps");
+    if (subject_is_mended(of, finding))
+        print_labelled("made anew by", finding->rule != NULL ? finding->rule : "the plan, in several steps");
     else if (finding->missing != NULL)
         print_parts((const char *[]){"mending needs ", finding->missing}, 2);
     if (finding->command != NULL && finding->rule == NULL) {
@@ -180,7 +172,7 @@ static void print_findings(const subject *of, const fanin_diagnosis *diagnosis, 
             print_finding(of, finding);
     }
     if (n > nmost)
-        printf("\nand %zu more %s (--json has them all)\n", n - nmost, is_info ? "notes" : "findings");
+        printf("\nand %zu more %s (--json and --html have them all)\n", n - nmost, is_info ? "notes" : "findings");
 }
 
 /* -- The command that mends --------------------------------------------------------------------------------------- */
@@ -272,7 +264,7 @@ static void print_mending(const settings *given, const subject *of, const fanin_
     size_t nmended = 0, nleft = 0;
     for (size_t i = 0; i < fanin_diagnosis_finding_count(diagnosis); i++) {
         const fanin_finding *finding = fanin_diagnosis_finding_at(diagnosis, i);
-        const bool is_mended = finding->rule != NULL || is_mended_by_plan(of, finding);
+        const bool is_mended = subject_is_mended(of, finding);
         nmended += finding->severity > FANIN_SEVERITY_INFO && is_mended;
         nleft += finding->severity > FANIN_SEVERITY_INFO && !is_mended;
     }

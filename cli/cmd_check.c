@@ -107,6 +107,19 @@ static int diagnose(job *of)
     return status == FANIN_OK ? EXIT_OK : fail_run(&error, "nothing was changed");
 }
 
+static int write_page(const job *of)
+{
+    fanin_error error;
+    char *text;
+    if (of->given->html == NULL)
+        return EXIT_OK;
+    if (fanin_diagnosis_to_html(of->diagnosis, &text, &error) != FANIN_OK)
+        return fail_with(&error);
+    int exit_status = file_write(of->given->html, text, strlen(text));
+    fanin_release(text);
+    return exit_status;
+}
+
 static int print_json(const job *of)
 {
     fanin_error error;
@@ -123,7 +136,7 @@ static int report(const job *of)
     int exit_status = of->given->json ? print_json(of) : EXIT_OK;
     if (!of->given->json && !of->given->quiet)
         check_text_print(of->given, &of->of, of->diagnosis);
-    return exit_status;
+    return exit_status == EXIT_OK ? write_page(of) : exit_status;
 }
 
 static bool has_findings(const job *of)
@@ -151,7 +164,7 @@ static prospects look_ahead(const job *of)
         if (finding->severity == FANIN_SEVERITY_INFO)
             continue;
         ahead.nfindings++;
-        ahead.nmended += finding->rule != NULL || (finding->missing != NULL && of->of.plan != NULL);
+        ahead.nmended += subject_is_mended(&of->of, finding);
         ahead.nwithout_tensors += finding->ntensors == 0;
     }
     return ahead;
@@ -303,7 +316,8 @@ static const option options[] = {
      "where --fix writes: a name that ends in .safetensors, or a folder"},
     {OPTION_ROW("seed", 0, OPTION_SEED, seed, "N"),
      "of what --fix makes anew (default: that of the checkpoint's own plan, else a new one, which the copy records)"},
-    {OPTION_ROW("force", 0, OPTION_FLAG, force, NULL), "replace what is there under the name of -o"},
+    {OPTION_ROW("force", 0, OPTION_FLAG, force, NULL), "replace what is there under the name of -o or --html"},
+    {OPTION_ROW("html", 0, OPTION_TEXT, html, "FILE"), "also write a page with findings, plots and a table of tensors"},
     {OPTION_THREAD_COUNT},
     {OPTION_JSON, "print an object with every finding and the statistics of every tensor (docs/check.schema.json)"},
     {OPTION_QUIET},
@@ -325,10 +339,10 @@ const command command_check = {
         "guessed at.\n\n"
         "What is a matter of taste, or cannot be known, is a note and never fails.",
     .options = options,
-    .examples =
-        (const char *const[]){"fanin check model.safetensors --config config.json", "fanin check gpt2 --fail-on error",
-                              "fanin check model.safetensors --recipe recipes/gpt2.json --expect recipe",
-                              "fanin check model.safetensors --fix -o mended.safetensors --seed 42", NULL},
+    .examples = (const char *const[]){"fanin check model.safetensors --config config.json",
+                                      "fanin check gpt2 --html report.html --fail-on error",
+                                      "fanin check model.safetensors --recipe recipes/gpt2.json --expect recipe",
+                                      "fanin check model.safetensors --fix -o mended.safetensors --seed 42", NULL},
     .exit_different = "findings (or some that --fix could not mend)",
     .run = run,
 };
