@@ -88,16 +88,27 @@ static void print_head(const subject *of, const fanin_diagnosis *diagnosis)
     putchar('\n');
 }
 
+/* By what the tensors were known, as the user named it. */
+static const char *known_by(const settings *given, const subject *of, const fanin_diagnosis_summary *summary)
+{
+    if (summary->known_by == NULL || strcmp(summary->known_by, "plan") != 0)
+        return summary->known_by != NULL ? summary->known_by : "names and shapes";
+    if (of->is_own_plan)
+        return "its own plan";
+    if (of->is_partial)
+        return given->recipe != NULL ? given->recipe : "the rules of --set";
+    return of->described.name;
+}
+
 /* What was known of the tensors, and what was not looked at for want of it. */
-static void print_scope(const fanin_diagnosis *diagnosis)
+static void print_scope(const settings *given, const subject *of, const fanin_diagnosis *diagnosis)
 {
     const fanin_diagnosis_summary *summary = fanin_diagnosis_summarize(diagnosis);
     char text[512], seed[48] = "";
     if (summary->has_seed)
         snprintf(seed, sizeof seed, "; seed %" PRIu64, summary->seed);
     const bool has_laws = summary->expect || (summary->profile != NULL) || summary->family != NULL;
-    snprintf(text, sizeof text, "known by %.200s%s%s%s",
-             summary->known_by != NULL ? summary->known_by : "names and shapes", seed,
+    snprintf(text, sizeof text, "known by %.200s%s%s%s", known_by(given, of, summary), seed,
              has_laws ? ""
                       : "; scales have nothing to compare with: --config, --plan or --recipe tells what they should be",
              summary->deep ? "" : "; --deep also looks at spectra and orthogonality");
@@ -280,7 +291,7 @@ static void print_mending(const settings *given, const subject *of, const fanin_
 void check_text_print(const settings *given, const subject *of, const fanin_diagnosis *diagnosis)
 {
     print_head(of, diagnosis);
-    print_scope(diagnosis);
+    print_scope(given, of, diagnosis);
     print_findings(of, diagnosis, false, NSHOWN);
     print_findings(of, diagnosis, true, NSHOWN_INFO);
     print_mending(given, of, diagnosis);
