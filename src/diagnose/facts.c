@@ -103,6 +103,8 @@ fanin_status fanin_facts_gather(fanin_diagnosis *diagnosis, fanin_error *error)
     FANIN_TRY(fanin_roles_make(diagnosis, error));
     for (size_t i = 0; i < diagnosis->nrecords; i++)
         fanin_facts_by_name(diagnosis, &diagnosis->records[i]);
+    for (size_t i = 0; i < diagnosis->nrecords; i++)
+        fanin_facts_by_sibling(diagnosis, &diagnosis->records[i]);
     diagnosis->summary.family = fanin_facts_family(diagnosis);
     FANIN_TRY(fanin_facts_chain(diagnosis, error));
     if (diagnosis->model != NULL) {

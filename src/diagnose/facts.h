@@ -9,6 +9,8 @@
 
 /* By its name and shape, and the shapes of what stands beside it. */
 void fanin_facts_by_name(const fanin_diagnosis *diagnosis, struct fanin_record *record);
+/* A bias is of the layer kind of the weight beside it. */
+void fanin_facts_by_sibling(const fanin_diagnosis *diagnosis, struct fanin_record *record);
 /* What layer kind and role say together: part, blocks, whether it is a weight, a buffer. */
 void fanin_facts_by_role(struct fanin_record *record);
 /* By diagnosis->model and diagnosis->plan, which must be there. */

@@ -460,6 +460,25 @@ const char *fanin_facts_family(const fanin_diagnosis *diagnosis)
 
 /* ---- all ---- */
 
+/* Weight normalization keeps direction and length apart; the direction is what is drawn. */
+static bool is_weight_norm(const struct parts *parts)
+{
+    return strcmp(parts->leaf, "weight_v") == 0 ||
+           (strcmp(parts->leaf, "original1") == 0 && ends_in(parts->module, "parametrizations.weight"));
+}
+
+void fanin_facts_by_sibling(const fanin_diagnosis *diagnosis, struct fanin_record *record)
+{
+    struct parts parts;
+    if (strcmp(record->tensor.role != NULL ? record->tensor.role : "", "bias") != 0 &&
+        record->part != FANIN_PART_NORM_BIAS)
+        return;
+    split(record->tensor.name, &parts);
+    const struct fanin_record *weight = beside(diagnosis, &parts, "weight");
+    if (weight != NULL && record->tensor.layer_kind == FANIN_LAYER_NONE)
+        record->tensor.layer_kind = weight->tensor.layer_kind;
+}
+
 void fanin_facts_by_name(const fanin_diagnosis *diagnosis, struct fanin_record *record)
 {
     struct parts parts;
@@ -469,7 +488,7 @@ void fanin_facts_by_name(const fanin_diagnosis *diagnosis, struct fanin_record *
     if (take_buffer(&parts, record) || take_recurrent(diagnosis, &parts, record) || take_attention(&parts, record) ||
         take_experts(name, &parts, record))
         ;
-    else if (strcmp(leaf, "weight") == 0)
+    else if (strcmp(leaf, "weight") == 0 || is_weight_norm(&parts))
         take_weight(diagnosis, name, &parts, record);
     else if (strcmp(leaf, "kernel") == 0)
         take_in_out(record);
