@@ -19,6 +19,7 @@
  *     model.h        models and recipes from files                 plan.h        a model resolved to fills
  *     run.h          plans into memory and files; proof            checkpoint.h  reading safetensors
  *     check.h        what is wrong with a checkpoint               statistics.h  what the values of a tensor are like
+ *     which.h        what rule and seed made it                    same.h        which tensors are the same numbers
  *
  * Memory belongs to the caller. Functions that can fail return fanin_status and explain in a fanin_error that may be
  * NULL. The library prints nothing, never exits, and keeps no state but the tables of hooks.h and the choice of the
@@ -47,5 +48,6 @@
 #include "fanin/run.h"
 #include "fanin/statistics.h"
 #include "fanin/check.h"
+#include "fanin/which.h"
 
 #endif

@@ -27,4 +27,22 @@ fanin_status fanin_check_norms(struct fanin_examination *examination, fanin_erro
 fanin_status fanin_check_described(struct fanin_examination *examination, fanin_error *error);
 fanin_status fanin_check_seed(struct fanin_examination *examination, fanin_error *error);
 
+/* check_scale.c */
+fanin_status fanin_check_scale(struct fanin_examination *examination, fanin_error *error);    /* between tensors */
+fanin_status fanin_check_expected(struct fanin_examination *examination, fanin_error *error); /* of --expect */
+fanin_status fanin_check_fan(struct fanin_examination *examination, fanin_error *error);
+fanin_status fanin_check_branch(struct fanin_examination *examination, fanin_error *error); /* between tensors */
+fanin_status fanin_check_embedding(struct fanin_examination *examination, fanin_error *error);
+fanin_status fanin_check_untouched(struct fanin_examination *examination, fanin_error *error); /* between tensors */
+
+/* check_chain.c: the part of the check of scale that looks at layers which follow each other */
+fanin_status fanin_check_chain(struct fanin_examination *examination, fanin_error *error);
+
+/* check_spectrum.c: only of a deep diagnosis */
+fanin_status fanin_check_orthogonal(struct fanin_examination *examination, fanin_error *error);
+fanin_status fanin_check_spectrum(struct fanin_examination *examination, fanin_error *error);
+
+/* check_target.c */
+fanin_status fanin_check_target(struct fanin_examination *examination, fanin_error *error);
+
 #endif

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "diagnose/diagnosis_data.h"
-#include "diagnose/law.h"
+#include "diagnose/origin.h"
 
 /* Of the first values, so many must differ, and neighbours must not be alike: tables and constants are not random. */
 #define RANDOM_DISTINCT    0.3
@@ -149,12 +149,8 @@ static fanin_status examine_tensor(void *context, size_t i, const struct fanin_s
     if (record->tensor.is_random_looking && !record->tensor.is_buffer && record->tied_to == NULL)
         FANIN_TRY(keep_head(record, scan, error));
     note_forget_gate(record, scan);
-    if (!record->tensor.is_buffer) {
-        struct fanin_law_fit fit;
-        fanin_law_fit(record->tensor.dtype, scan, &fit);
-        if (fit.nfits > 0)
-            record->tensor.fitted = fit.laws[0];
-    }
+    if (!record->tensor.is_buffer)
+        FANIN_TRY(fanin_origin_find(diagnosis, record, scan, error));
     struct fanin_examination examination = {.diagnosis = diagnosis,
                                             .record = record,
                                             .scan = scan,

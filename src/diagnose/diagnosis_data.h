@@ -56,6 +56,7 @@ struct fanin_record {
     bool is_copied;          /* made by the plan as a copy of another tensor's values */
     fanin_arena arena;       /* texts of its findings */
     struct fanin_draft *first, *last;
+    const struct fanin_origin *origin; /* NULL: no floats */
     double forget_mean; /* of the forget gate of an LSTM's bias; NaN: it has none */
     float *head;        /* the first nhead values of a random-looking weight, as f32; else NULL */
     size_t nhead;

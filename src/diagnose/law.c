@@ -268,7 +268,7 @@ static double ks_distance(const fanin_law *law, fanin_dtype dtype, const struct 
 }
 
 /* Wilson and Hilferty 1931: the cube root of a sample variance is nearly normal, even of few values. */
-static double variance_z(double ratio, double kurtosis, uint64_t n)
+double fanin_law_variance_errors(double ratio, double kurtosis, uint64_t n)
 {
     double freedom = 2 * (double)n / (kurtosis - 1), spread = 2 / (9 * freedom);
     double root = ratio > 0 ? fanin_exp(fanin_log(ratio) / 3) : 0;
@@ -348,7 +348,7 @@ void fanin_law_test(const fanin_law *wanted, fanin_dtype dtype, const struct fan
     double step = spacing(grid_of(dtype), fabs(mean) + std), rounding = dtype == FANIN_F64 ? 0 : step * step / 12;
     double second = s->variance + off * off, ratio = second / (std * std);
     double explained = ratio > 1 ? fmax(1, ratio - rounding / (std * std)) : ratio;
-    result->std_z = variance_z(explained, kurtosis, n);
+    result->std_z = fanin_law_variance_errors(explained, kurtosis, n);
     result->keeps_bounds = keeps_bounds(law, dtype, s, n);
     result->passed = s->nnan == 0 && s->ninf == 0 && result->keeps_bounds && result->distance <= result->limit &&
                      fabs(result->mean_z) <= FANIN_LAW_MAX_ERRORS && fabs(result->std_z) <= FANIN_LAW_MAX_ERRORS;

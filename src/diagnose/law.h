@@ -28,6 +28,8 @@ struct fanin_law_test {
     bool keeps_bounds; /* no value where the law has none, and none further out than n draws of a normal go */
     bool passed;
 };
+/* How far the ratio of a sample's variance to the law's is from 1, in standard errors; n values of that kurtosis. */
+double fanin_law_variance_errors(double ratio, double kurtosis, uint64_t n);
 void fanin_law_test(const fanin_law *law, fanin_dtype dtype, const struct fanin_scan *scan,
                     struct fanin_law_test *result);
 
