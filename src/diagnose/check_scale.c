@@ -282,6 +282,25 @@ static bool is_fresh_normal(const struct fanin_record *record)
            (kind == FANIN_LAW_NORMAL || kind == FANIN_LAW_TRUNC_NORMAL) && record->statistics.nelem >= 1024;
 }
 
+/* The middle one of the layers: a single odd layer makes no difference. NaN if they are not fresh. */
+static double middle_std(const fanin_diagnosis *diagnosis, const struct fanin_role *role)
+{
+    double middle = (double)NAN;
+    for (size_t i = 0; i < role->count; i++) {
+        const struct fanin_record *record = &diagnosis->records[role->members[i]];
+        const double std = std_of(&record->statistics);
+        size_t below = 0, equal = 0;
+        for (size_t k = 0; k < role->count; k++) {
+            double other = std_of(&diagnosis->records[role->members[k]].statistics);
+            below += other < std;
+            equal += other == std;
+        }
+        if (below <= role->count / 2 && role->count / 2 < below + equal && is_fresh_normal(record))
+            middle = std;
+    }
+    return middle;
+}
+
 /* Ratio of std of the end to that of the beginning, where W18 speaks of it; NaN elsewhere. */
 static double branch_ratio(const fanin_diagnosis *diagnosis, const struct fanin_role *role, size_t place, double *wanted)
 {
@@ -291,15 +310,16 @@ static double branch_ratio(const fanin_diagnosis *diagnosis, const struct fanin_
     if (beside == NULL || beside->count != role->count ||
         (branch->sibling != NULL && !has_pattern_end(diagnosis, branch->sibling)))
         return (double)NAN;
-    const struct fanin_record *in = &diagnosis->records[beside->members[place]];
-    if (!is_fresh_normal(out) || !is_fresh_normal(in))
+    if (!is_fresh_normal(out))
         return (double)NAN;
     *wanted = 1 / sqrt(2 * (double)role->count);
-    /* a plan that says otherwise is right */
+    /* a plan that says otherwise is right, and one that says the same speaks of the end alone */
+    const struct fanin_record *in = &diagnosis->records[beside->members[place]];
     if (has_law(out) && has_law(in) &&
-        fabs(out->tensor.expected_std / in->tensor.expected_std / *wanted - 1) > 0.1)
+        (fabs(out->tensor.expected_std / in->tensor.expected_std / *wanted - 1) > 0.1 ||
+         fabs(scale_errors(out)) <= FANIN_NERRORS))
         return (double)NAN;
-    return std_of(&out->statistics) / std_of(&in->statistics);
+    return std_of(&out->statistics) / middle_std(diagnosis, beside);
 }
 
 /* Whether W18 says what W08 would say again: the end of a branch has the size of its beginning. */
