@@ -14,11 +14,12 @@ extern "C" {
 
 /* A rule whose law passes every test of the values: mean and std within 7.5 standard errors, bounds, distribution. */
 typedef struct fanin_origin_rule {
-    const char *title;   /* "He (Kaiming) normal" */
-    const char *rule;    /* "kaiming_normal(nonlinearity=relu)", as --set takes it behind the = */
-    const char *divisor; /* "fan_in", "fan_in + fan_out", "hidden_size" ...; NULL: no number of the shape plays a part */
-    int64_t fan;         /* that number; -1 */
-    double std;          /* the rule's, of the values */
+    const char *title; /* "He (Kaiming) normal" */
+    const char *rule;  /* "kaiming_normal(nonlinearity=relu)", as --set takes it behind the = */
+    const char
+        *divisor; /* "fan_in", "fan_in + fan_out", "hidden_size" ...; NULL: no number of the shape plays a part */
+    int64_t fan;  /* that number; -1 */
+    double std;   /* the rule's, of the values */
 } fanin_origin_rule;
 
 typedef struct fanin_origin {
@@ -26,8 +27,9 @@ typedef struct fanin_origin {
     fanin_law law; /* that law, with its numbers as the values have them; the nearest one if none passes */
     double std;    /* of the values */
     double bound;  /* greatest absolute value */
-    double distance, limit; /* Kolmogorov-Smirnov, from that law; what chance exceeds once in 10^12. NaN: no such test */
-    size_t nrules;          /* the most usual first; 0: no rule that fanin knows */
+    double distance,
+        limit;     /* Kolmogorov-Smirnov, from that law; what chance exceeds once in 10^12. NaN: no such test */
+    size_t nrules; /* the most usual first; 0: no rule that fanin knows */
     const fanin_origin_rule *rules;
     bool is_one_law; /* the rules differ in name only */
     /*

@@ -34,24 +34,66 @@ static double normal_share(double x)
     return 0.5 * (1 + fanin_erf(x * 0x1.6a09e667f3bcdp-1));
 }
 
-static double of_linear(double x) { return x; }
-static double of_relu(double x) { return x > 0 ? x : 0; }
-static double of_leaky(double x) { return x > 0 ? x : 0.01 * x; }
-static double of_gelu(double x) { return x * normal_share(x); }
-static double of_quick_gelu(double x) { return x * sigmoid(1.702 * x); }
-static double of_silu(double x) { return x * sigmoid(x); }
-static double of_mish(double x) { return x * hyperbolic(fanin_log1p(fanin_exp(x))); }
-static double of_elu(double x) { return x > 0 ? x : fanin_exp(x) - 1; }
+static double of_linear(double x)
+{
+    return x;
+}
+static double of_relu(double x)
+{
+    return x > 0 ? x : 0;
+}
+static double of_leaky(double x)
+{
+    return x > 0 ? x : 0.01 * x;
+}
+static double of_gelu(double x)
+{
+    return x * normal_share(x);
+}
+static double of_quick_gelu(double x)
+{
+    return x * sigmoid(1.702 * x);
+}
+static double of_silu(double x)
+{
+    return x * sigmoid(x);
+}
+static double of_mish(double x)
+{
+    return x * hyperbolic(fanin_log1p(fanin_exp(x)));
+}
+static double of_elu(double x)
+{
+    return x > 0 ? x : fanin_exp(x) - 1;
+}
 static double of_selu(double x)
 {
     return 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * (fanin_exp(x) - 1));
 }
-static double of_softplus(double x) { return fanin_log1p(fanin_exp(x)); }
-static double of_softsign(double x) { return x / (1 + fabs(x)); }
-static double of_hardtanh(double x) { return x < -1 ? -1 : x > 1 ? 1 : x; }
-static double of_relu6(double x) { return x < 0 ? 0 : x > 6 ? 6 : x; }
-static double of_hardswish(double x) { return x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6; }
-static double of_squared_relu(double x) { return x > 0 ? x * x : 0; }
+static double of_softplus(double x)
+{
+    return fanin_log1p(fanin_exp(x));
+}
+static double of_softsign(double x)
+{
+    return x / (1 + fabs(x));
+}
+static double of_hardtanh(double x)
+{
+    return x < -1 ? -1 : x > 1 ? 1 : x;
+}
+static double of_relu6(double x)
+{
+    return x < 0 ? 0 : x > 6 ? 6 : x;
+}
+static double of_hardswish(double x)
+{
+    return x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6;
+}
+static double of_squared_relu(double x)
+{
+    return x > 0 ? x * x : 0;
+}
 
 /* With the rule that keeps the size of the signal: gains are those of docs/check.md, 1 / sqrt(E f(z)^2). */
 static const struct activation {
@@ -92,8 +134,8 @@ static const struct activation *find_activation(const char *name)
 }
 
 /*
- * E f(sqrt(q) z)^2 and E f'(sqrt(q) z)^2 of a normal z, by the trapezoidal rule within +-8; the slope by differences over
- * the same steps, so that a kink at 0 counts half on each side.
+ * E f(sqrt(q) z)^2 and E f'(sqrt(q) z)^2 of a normal z, by the trapezoidal rule within +-8; the slope by differences
+ * over the same steps, so that a kink at 0 counts half on each side.
  */
 struct moments {
     double square, slope;
@@ -241,11 +283,12 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
     draft.measured = sqrt(factor);
     draft.expected = 1;
     if (rule != NULL && 2 * nfitting > walk.nlayers)
-        draft.what = fanin_say(e, "%zu of %zu layers follow %s, %s follows each: the %s is x %.3g a layer, x %.2g over all",
-                               nfitting, walk.nlayers, rule->rule, activation, what, a_layer, sqrt(factor));
+        draft.what =
+            fanin_say(e, "%zu of %zu layers follow %s, %s follows each: the %s is x %.3g a layer, x %.2g over all",
+                      nfitting, walk.nlayers, rule->rule, activation, what, a_layer, sqrt(factor));
     else
-        draft.what = fanin_say(e, "%zu layers, %s follows each: the %s is x %.3g a layer, x %.2g over all", walk.nlayers,
-                               activation, what, a_layer, sqrt(factor));
+        draft.what = fanin_say(e, "%zu layers, %s follows each: the %s is x %.3g a layer, x %.2g over all",
+                               walk.nlayers, activation, what, a_layer, sqrt(factor));
     if (walk.activation != NULL) {
         draft.expectation = fanin_say(e, "x 1, by weights made for %s (%s: %s)", activation, walk.activation->scheme,
                                       walk.activation->init);

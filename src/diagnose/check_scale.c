@@ -162,8 +162,7 @@ static struct found_slip find_planned_slip(const struct fanin_record *record)
 {
     fanin_call call;
     if (record->initializer == NULL || record->tensor.ndim < 2 || record->tensor.ndim > FANIN_MAX_DIMS ||
-        !(record->statistics.variance > 0) ||
-        fanin_call_parse(record->initializer, NULL, 0, &call, NULL) != FANIN_OK)
+        !(record->statistics.variance > 0) || fanin_call_parse(record->initializer, NULL, 0, &call, NULL) != FANIN_OK)
         return (struct found_slip){0};
     return find_slip(record, &call, fan_tolerance(record, FAN_TOLERANCE));
 }
@@ -213,10 +212,12 @@ fanin_status fanin_check_fan(struct fanin_examination *e, fanin_error *error)
     draft.topic = found.slip->what;
     draft.measured = std;
     draft.expected = found.right_std;
-    draft.what = fanin_say(e, "std %.4g is that of %s with %s: it divides by %" PRId64, std, call, found.slip->what,
-                           found.fan);
-    draft.expectation = fanin_say(e, "std %.4g (%s, which divides by %" PRId64 ")", found.right_std, call, found.right_fan);
-    draft.consequence = fanin_say(e, "the output of the layer is x %.3g of what the scheme intends", std / found.right_std);
+    draft.what =
+        fanin_say(e, "std %.4g is that of %s with %s: it divides by %" PRId64, std, call, found.slip->what, found.fan);
+    draft.expectation =
+        fanin_say(e, "std %.4g (%s, which divides by %" PRId64 ")", found.right_std, call, found.right_fan);
+    draft.consequence =
+        fanin_say(e, "the output of the layer is x %.3g of what the scheme intends", std / found.right_std);
     draft.remedy = record->planned != SIZE_MAX ? FANIN_REMEDY_REMAKE : FANIN_REMEDY_INIT;
     draft.init = record->planned != SIZE_MAX ? NULL : call;
     return fanin_add(e, &draft, error);
@@ -225,8 +226,8 @@ fanin_status fanin_check_fan(struct fanin_examination *e, fanin_error *error)
 /* ---- W18: the end of residual branches ---- */
 
 struct branch {
-    const char *out; /* the projection that ends a branch, as the end of its pattern */
-    const char *in;  /* one that begins it, in the same place */
+    const char *out;     /* the projection that ends a branch, as the end of its pattern */
+    const char *in;      /* one that begins it, in the same place */
     const char *sibling; /* a pattern that has to be there too, or the name means another family; NULL */
 };
 
@@ -302,7 +303,8 @@ static double middle_std(const fanin_diagnosis *diagnosis, const struct fanin_ro
 }
 
 /* Ratio of std of the end to that of the beginning, where W18 speaks of it; NaN elsewhere. */
-static double branch_ratio(const fanin_diagnosis *diagnosis, const struct fanin_role *role, size_t place, double *wanted)
+static double branch_ratio(const fanin_diagnosis *diagnosis, const struct fanin_role *role, size_t place,
+                           double *wanted)
 {
     const struct fanin_record *out = &diagnosis->records[role->members[place]];
     const struct branch *branch = branch_of(role->pattern);
@@ -346,7 +348,8 @@ fanin_status fanin_check_branch(struct fanin_examination *e, fanin_error *error)
             struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
             draft.measured = std;
             draft.expected = right;
-            draft.what = fanin_say(e, "std %.4g is x %.3g of that of the projection that begins the branch", std, ratio);
+            draft.what =
+                fanin_say(e, "std %.4g is x %.3g of that of the projection that begins the branch", std, ratio);
             draft.expectation = fanin_say(e, "x %.3g, 1/sqrt(2 x %zu layers): std %.4g", wanted, role->count, right);
             draft.consequence = fanin_say(e, "%zu branches add up to x %.3g of the signal that GPT-2's scheme intends",
                                           2 * role->count, ratio / wanted);
@@ -383,16 +386,18 @@ static fanin_status add_scale(struct fanin_examination *e, const struct fanin_re
     draft.topic = std > right ? "large" : "small";
     draft.measured = std;
     draft.expected = right;
-    draft.what = other != NULL ? fanin_say(e, "std %.4g, that of %s, is x %.3g of what it should be", std, other, std / right)
-                               : fanin_say(e, "std %.4g is x %.3g of what it should be, %.3g standard errors off", std,
-                                           std / right, fabs(errors));
-    draft.expectation = fanin_say(e, "std %.4g (%s: %s)", right,
-                                  record->tensor.expected_by != NULL ? record->tensor.expected_by : "plan",
-                                  expected_rule(record));
-    draft.consequence = std > right ? "the layer's output and its gradients are larger than the scheme intends, by that "
-                                      "factor"
-                                    : "the layer's output and its gradients are smaller than the scheme intends, by that "
-                                      "factor";
+    draft.what = other != NULL
+                     ? fanin_say(e, "std %.4g, that of %s, is x %.3g of what it should be", std, other, std / right)
+                     : fanin_say(e, "std %.4g is x %.3g of what it should be, %.3g standard errors off", std,
+                                 std / right, fabs(errors));
+    draft.expectation =
+        fanin_say(e, "std %.4g (%s: %s)", right,
+                  record->tensor.expected_by != NULL ? record->tensor.expected_by : "plan", expected_rule(record));
+    draft.consequence = std > right
+                            ? "the layer's output and its gradients are larger than the scheme intends, by that "
+                              "factor"
+                            : "the layer's output and its gradients are smaller than the scheme intends, by that "
+                              "factor";
     draft.ntensors = 1;
     draft.tensors = tensor;
     draft.remedy = FANIN_REMEDY_REMAKE;
@@ -421,8 +426,7 @@ fanin_status fanin_check_expected(struct fanin_examination *e, fanin_error *erro
     const fanin_diagnosis_tensor *tensor = &record->tensor;
     const fanin_law *law = &tensor->expected;
     struct fanin_law_test test;
-    if (!e->diagnosis->options->expect || tensor->is_buffer ||
-        !(has_law(record) || law->kind == FANIN_LAW_CONSTANT))
+    if (!e->diagnosis->options->expect || tensor->is_buffer || !(has_law(record) || law->kind == FANIN_LAW_CONSTANT))
         return FANIN_OK;
     fanin_law_test(law, tensor->dtype, e->scan, &test);
     if (!test.applies || test.passed || fabs(scale_errors(record)) > FANIN_NERRORS)
@@ -441,19 +445,20 @@ fanin_status fanin_check_expected(struct fanin_examination *e, fanin_error *erro
     } else if (fabs(test.mean_z) > FANIN_LAW_MAX_ERRORS) {
         draft.measured = s->mean;
         draft.expected = fanin_law_mean(law);
-        draft.what = fanin_say(e, "mean %.4g is %.3g standard errors from %.4g", s->mean, fabs(test.mean_z),
-                               draft.expected);
+        draft.what =
+            fanin_say(e, "mean %.4g is %.3g standard errors from %.4g", s->mean, fabs(test.mean_z), draft.expected);
     } else if (!test.keeps_bounds) {
         draft.measured = fabs(s->min) > fabs(s->max) ? s->min : s->max;
         draft.what = fanin_say(e, "values from %.6g to %.6g, where that law has none", s->min, s->max);
     } else if (test.distance > test.limit) {
         draft.measured = test.distance;
         draft.expected = 0;
-        draft.what = other != NULL
-                         ? fanin_say(e, "the distribution is that of %s: %.3g from the law (chance gives up to %.3g)",
-                                     other, test.distance, test.limit)
-                         : fanin_say(e, "the distribution is %.3g from the law (Kolmogorov-Smirnov; chance gives up to %.3g)",
-                                     test.distance, test.limit);
+        draft.what =
+            other != NULL
+                ? fanin_say(e, "the distribution is that of %s: %.3g from the law (chance gives up to %.3g)", other,
+                            test.distance, test.limit)
+                : fanin_say(e, "the distribution is %.3g from the law (Kolmogorov-Smirnov; chance gives up to %.3g)",
+                            test.distance, test.limit);
     } else {
         return FANIN_OK; /* what 16 bits explain */
     }
@@ -487,9 +492,9 @@ fanin_status fanin_check_embedding(struct fanin_examination *e, fanin_error *err
     draft.expected = 1 / sqrt(width);
     draft.what = fanin_say(e, "%s of std %.4g (0.02 x %.3g; 1/sqrt(%.0f) x %.3g)", draft.topic, std, std / 0.02, width,
                            std * sqrt(width));
-    draft.consequence = head ? fanin_say(e, "behind a norm the first logits have a std of about %.3g", std * sqrt(width))
-                             : fanin_say(e, "as a tied head it gives first logits of std %.3g behind a norm",
-                                         std * sqrt(width));
+    draft.consequence =
+        head ? fanin_say(e, "behind a norm the first logits have a std of about %.3g", std * sqrt(width))
+             : fanin_say(e, "as a tied head it gives first logits of std %.3g behind a norm", std * sqrt(width));
     return fanin_add(e, &draft, error);
 }
 
@@ -501,7 +506,7 @@ static bool is_asked(const struct fanin_record *record)
            record->tied_to == NULL && record->origin->law.kind != FANIN_LAW_CONSTANT;
 }
 
-/* One sentence if all weights are fresh; where some were trained, those that were not. */
+/* One sentence if most weights are fresh; where most were trained, those that were not. */
 fanin_status fanin_check_untouched(struct fanin_examination *e, fanin_error *error)
 {
     const fanin_diagnosis *diagnosis = e->diagnosis;
@@ -509,15 +514,17 @@ fanin_status fanin_check_untouched(struct fanin_examination *e, fanin_error *err
     for (size_t i = 0; i < diagnosis->nrecords; i++)
         if (is_asked(&diagnosis->records[i])) {
             nfresh += diagnosis->records[i].origin->untouched == FANIN_YES;
-            nchanged += diagnosis->records[i].origin->untouched == FANIN_NO;
+            nchanged +=
+                diagnosis->records[i].origin->untouched == FANIN_NO && diagnosis->records[i].statistics.nnan == 0;
         }
-    if (nfresh == 0)
+    /* of a plan it goes without saying that its weights are fresh */
+    if (nfresh == 0 || (nchanged <= nfresh && diagnosis->plan != NULL))
         return FANIN_OK;
     struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_INFO);
     draft.measured = (double)nfresh;
-    if (nchanged == 0) {
-        draft.what = fanin_say(e, "%zu weight%s follow%s a law of initialization in every test", nfresh,
-                               nfresh == 1 ? "" : "s", nfresh == 1 ? "s" : "");
+    if (nchanged <= nfresh) {
+        draft.what =
+            fanin_say(e, "%zu of %zu weights follow a law of initialization in every test", nfresh, nfresh + nchanged);
         draft.consequence = "the model looks as it did before training";
         return fanin_add(e, &draft, error);
     }

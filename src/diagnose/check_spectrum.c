@@ -14,10 +14,10 @@
 
 enum {
     PIECE_NELEM = 1 << 16,
-    MAX_NELEM = 1 << 24,  /* of larger matrices the first rows stand for all */
-    MAX_PROBES = 64,      /* W15 */
+    MAX_NELEM = 1 << 24,      /* of larger matrices the first rows stand for all */
+    MAX_PROBES = 64,          /* W15 */
     PROBES_NVALUES = 1 << 20, /* values of all probes together */
-    NSTEPS = 24           /* of Lanczos: the largest singular value to 1e-3 and better */
+    NSTEPS = 24               /* of Lanczos: the largest singular value to 1e-3 and better */
 };
 
 /* Rows of a weight as doubles, one after the other. */
@@ -37,7 +37,8 @@ static fanin_status begin_rows(struct rows *rows, const struct fanin_examination
         rows->nrows = max_nelem / rows->ncols > 0 ? max_nelem / rows->ncols : 1;
     rows->bytes = fanin_allocate(PIECE_NELEM, 8);
     rows->values = fanin_allocate(PIECE_NELEM, sizeof *rows->values);
-    return rows->bytes != NULL && rows->values != NULL ? FANIN_OK : fanin_fail_memory(error, (uint64_t)PIECE_NELEM * 16);
+    return rows->bytes != NULL && rows->values != NULL ? FANIN_OK
+                                                       : fanin_fail_memory(error, (uint64_t)PIECE_NELEM * 16);
 }
 
 static void end_rows(struct rows *rows)
@@ -60,7 +61,8 @@ static fanin_status read_values(struct rows *rows, uint64_t begin, size_t n, fan
 }
 
 /*
- * What is done with a piece of whole rows, or of one long row: rows [row, row + nrows) from column `column`, ncols each.
+ * What is done with a piece of whole rows, or of one long row: rows [row, row + nrows) from column `column`, ncols
+ * each.
  */
 typedef void (*take_piece)(void *context, const double *values, uint64_t row, uint64_t nrows, uint64_t column,
                            uint64_t ncols);
@@ -343,8 +345,8 @@ fanin_status fanin_check_spectrum(struct fanin_examination *e, fanin_error *erro
 {
     const struct fanin_record *record = e->record;
     const fanin_statistics *s = &record->statistics;
-    const bool whole_law = record->tensor.fitted.kind == FANIN_LAW_ORTHOGONAL ||
-                           record->tensor.fitted.kind == FANIN_LAW_OTHER;
+    const bool whole_law =
+        record->tensor.fitted.kind == FANIN_LAW_ORTHOGONAL || record->tensor.fitted.kind == FANIN_LAW_OTHER;
     struct rows rows;
     double value = 0;
     if (!is_matrix(record) || !record->tensor.is_weight || !record->tensor.is_random_looking || whole_law ||
@@ -360,7 +362,8 @@ fanin_status fanin_check_spectrum(struct fanin_examination *e, fanin_error *erro
     const double least = fmin(m, n), expected = std * (sqrt(m) + sqrt(n));
     const double slack = 5 / fanin_exp(2 * fanin_log(least) / 3);
     /* the sum of all squared singular values over the largest one */
-    const double rank = m * n * std * std / (value * value), random_rank = m * n / ((sqrt(m) + sqrt(n)) * (sqrt(m) + sqrt(n)));
+    const double rank = m * n * std * std / (value * value),
+                 random_rank = m * n / ((sqrt(m) + sqrt(n)) * (sqrt(m) + sqrt(n)));
     const bool thin = rank < 0.25 * random_rank;
     if (!thin && value <= expected * (1 + slack))
         return FANIN_OK;
@@ -369,15 +372,18 @@ fanin_status fanin_check_spectrum(struct fanin_examination *e, fanin_error *erro
     draft.measured = thin ? rank : value;
     draft.expected = thin ? random_rank : expected;
     if (thin)
-        draft.what = fanin_say(e, "the stable rank is %.3g of %.0f: the largest singular value is %.4g", rank, least, value);
+        draft.what =
+            fanin_say(e, "the stable rank is %.3g of %.0f: the largest singular value is %.4g", rank, least, value);
     else
         draft.what = fanin_say(e, "the largest singular value is %.4g, x %.3g of that of independent values", value,
                                value / expected);
-    draft.expectation = thin ? fanin_say(e, "about %.3g, as of independent values", random_rank)
-                             : fanin_say(e, "%.4g within %.2g %%, std (sqrt(%.0f) + sqrt(%.0f))", expected, 100 * slack, m, n);
-    draft.consequence = thin ? "the layer carries only a few independent signals, whatever its size: it is a product of thin "
-                               "matrices, or one row over and over"
-                             : "one direction of the input is favoured over all others";
+    draft.expectation =
+        thin ? fanin_say(e, "about %.3g, as of independent values", random_rank)
+             : fanin_say(e, "%.4g within %.2g %%, std (sqrt(%.0f) + sqrt(%.0f))", expected, 100 * slack, m, n);
+    draft.consequence =
+        thin ? "the layer carries only a few independent signals, whatever its size: it is a product of thin "
+               "matrices, or one row over and over"
+             : "one direction of the input is favoured over all others";
     draft.remedy = FANIN_REMEDY_REDRAW;
     return fanin_add(e, &draft, error);
 }

@@ -104,15 +104,15 @@ fanin_status fanin_check_target(struct fanin_examination *e, fanin_error *error)
     draft.topic = fate.infinite > 0 ? "large" : "small";
     draft.measured = lost > ERROR_SHARE ? lost : all;
     draft.expected = 0;
-    draft.what = fanin_say(e, "in %s %.3g %% of the values become 0, %.3g %% subnormal, %.3g %% infinite", name, 100 * lost,
-                           100 * fate.subnormals / n, 100 * fate.infinite / n);
+    draft.what = fanin_say(e, "in %s %.3g %% of the values become 0, %.3g %% subnormal, %.3g %% infinite", name,
+                           100 * lost, 100 * fate.subnormals / n, 100 * fate.infinite / n);
     draft.expectation = fanin_say(e, "at most 1 %%: %s holds %.3g to %.5g", name, limit->normal, limit->max);
     draft.consequence = fate.infinite > 0 ? "infinite weights give NaN in the first step"
-                        : lost > 0       ? "the smallest weights are lost and the next ones have few bits left"
-                                         : "these weights have fewer bits than the dtype promises";
+                        : lost > 0        ? "the smallest weights are lost and the next ones have few bits left"
+                                          : "these weights have fewer bits than the dtype promises";
     int exponent = scale_exponent(s, limit);
-    draft.missing = fanin_say(e, "a scale: store the values x 2^%d and divide by it in the layer, or store them as bf16",
-                              exponent);
+    draft.missing =
+        fanin_say(e, "a scale: store the values x 2^%d and divide by it in the layer, or store them as bf16", exponent);
     draft.remedy = FANIN_REMEDY_NONE;
     return fanin_add(e, &draft, error);
 }

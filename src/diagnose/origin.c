@@ -179,7 +179,8 @@ static bool is_dirac(const fanin_diagnosis_tensor *tensor, const struct fanin_sc
 static double sparsity(const fanin_diagnosis_tensor *tensor, const struct fanin_scan *scan, double *std)
 {
     const fanin_statistics *s = &scan->statistics;
-    if (tensor->ndim != 2 || s->nzero == 0 || s->nzero == s->nelem || s->nzero % s->ncols != 0 || s->nelem < MIN_NVALUES)
+    if (tensor->ndim != 2 || s->nzero == 0 || s->nzero == s->nelem || s->nzero % s->ncols != 0 ||
+        s->nelem < MIN_NVALUES)
         return 0;
     const double share = (double)s->nzero / (double)s->nelem;
     /* moments about 0 of those that are not zero: of a normal 3 times its square */
@@ -254,11 +255,12 @@ static fanin_status add_rules(struct fanin_record *record, const struct fanin_sc
         return fanin_fail_memory(error, n * sizeof *rules);
     origin->is_one_law = n > 0;
     for (size_t i = 0; i < n; i++) {
-        rules[i] = (fanin_origin_rule){.title = schemes[i].title,
-                                       .rule = fanin_arena_text(&record->arena, schemes[i].call, strlen(schemes[i].call)),
-                                       .divisor = schemes[i].divisor,
-                                       .fan = schemes[i].divisor != NULL ? schemes[i].fan : -1,
-                                       .std = schemes[i].std};
+        rules[i] =
+            (fanin_origin_rule){.title = schemes[i].title,
+                                .rule = fanin_arena_text(&record->arena, schemes[i].call, strlen(schemes[i].call)),
+                                .divisor = schemes[i].divisor,
+                                .fan = schemes[i].divisor != NULL ? schemes[i].fan : -1,
+                                .std = schemes[i].std};
         if (rules[i].rule == NULL)
             return fanin_fail_memory(error, strlen(schemes[i].call));
         origin->is_one_law = origin->is_one_law && schemes[i].law.kind == schemes[0].law.kind &&
@@ -287,7 +289,10 @@ static fanin_status find_constant(struct fanin_record *record, const struct fani
     origin->law = (fanin_law){.kind = FANIN_LAW_CONSTANT, .value = value};
     origin->untouched = FANIN_YES;
     origin->reason = "all values are one number";
-    return add_rule(record, value == 0 ? "zeros" : value == 1 ? "ones" : "a constant",
+    return add_rule(record,
+                    value == 0   ? "zeros"
+                    : value == 1 ? "ones"
+                                 : "a constant",
                     value == 0   ? "zeros"
                     : value == 1 ? "ones"
                                  : call,
@@ -305,8 +310,8 @@ static fanin_status find_whole(struct fanin_record *record, const struct fanin_s
         return FANIN_OK;
     if (is_eye(tensor, scan) || is_dirac(tensor, scan)) {
         const char *name = tensor->ndim == 2 ? "eye" : "dirac";
-        FANIN_TRY(add_rule(record, tensor->ndim == 2 ? "the identity" : "the Dirac delta", name, origin->std, origin,
-                           error));
+        FANIN_TRY(
+            add_rule(record, tensor->ndim == 2 ? "the identity" : "the Dirac delta", name, origin->std, origin, error));
         origin->law.kind = FANIN_LAW_OTHER;
     } else if ((gain = orthogonal_gain(scan)) > 0) {
         double round = fanin_scheme_round_number(gain, 1e-3);
@@ -383,10 +388,10 @@ static fanin_status find_random(const fanin_diagnosis *diagnosis, struct fanin_r
     FANIN_TRY(add_rules(record, schemes, n, origin, error));
     const char *mark = mark_of_training(record, scan, n > 0 ? &schemes[0].law : &origin->law);
     origin->untouched = mark != NULL ? FANIN_NO : n > 0 && s->nelem >= MIN_NVALUES ? FANIN_YES : FANIN_UNKNOWN;
-    origin->reason = mark != NULL                ? mark
-                     : s->nelem < MIN_NVALUES    ? "too few values to tell"
-                     : n > 0                     ? "one law and its rule fit in every test"
-                                                 : "a law fits, but no rule gives its numbers";
+    origin->reason = mark != NULL             ? mark
+                     : s->nelem < MIN_NVALUES ? "too few values to tell"
+                     : n > 0                  ? "one law and its rule fit in every test"
+                                              : "a law fits, but no rule gives its numbers";
     return FANIN_OK;
 }
 

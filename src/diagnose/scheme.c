@@ -79,13 +79,14 @@ static bool resolve(const struct rule *rule, const fanin_tensor *tensor, struct 
     if (fanin_call_parse(rule->call, NULL, 0, &call, NULL) != FANIN_OK ||
         fanin_call_resolve(&call, tensor, &resolved, NULL) != FANIN_OK || !(resolved.std > 0))
         return false;
-    *scheme = (struct fanin_scheme){.title = rule->title,
-                                    .law = fanin_law_of_fill(&resolved.fill),
-                                    .std = resolved.std,
-                                    .divisor = rule->divisor,
-                                    .fan = strcmp(rule->divisor, "fan_in") == 0    ? resolved.fan_in
-                                           : strcmp(rule->divisor, "fan_out") == 0 ? resolved.fan_out
-                                                                                   : resolved.fan_in + resolved.fan_out};
+    *scheme =
+        (struct fanin_scheme){.title = rule->title,
+                              .law = fanin_law_of_fill(&resolved.fill),
+                              .std = resolved.std,
+                              .divisor = rule->divisor,
+                              .fan = strcmp(rule->divisor, "fan_in") == 0    ? resolved.fan_in
+                                     : strcmp(rule->divisor, "fan_out") == 0 ? resolved.fan_out
+                                                                             : resolved.fan_in + resolved.fan_out};
     snprintf(scheme->call, sizeof scheme->call, "%s", rule->call);
     size_t n = strlen(scheme->call);
     if (n > 2 && strcmp(scheme->call + n - 2, "()") == 0)
@@ -204,8 +205,9 @@ static void consider_depth(struct search *search)
         return;
     const double nlayers = (double)search->subject->nlayers;
     for (size_t i = 0; i < sizeof bases / sizeof bases[0] && nlayers >= 1; i++) {
-        struct fanin_scheme scheme = {
-            .title = "GPT-2's residual projection, std / sqrt(2 layers)", .std = bases[i] / sqrt(2 * nlayers), .fan = -1};
+        struct fanin_scheme scheme = {.title = "GPT-2's residual projection, std / sqrt(2 layers)",
+                                      .std = bases[i] / sqrt(2 * nlayers),
+                                      .fan = -1};
         scheme.law = (fanin_law){.kind = FANIN_LAW_NORMAL, .std = scheme.std};
         snprintf(scheme.call, sizeof scheme.call, "normal(std=%s/sqrt(2*%" PRId64 "))",
                  fanin_number_format(bases[i], number), search->subject->nlayers);
@@ -219,7 +221,8 @@ static void consider_depth(struct search *search)
     if (nlayers >= 1) {
         struct fanin_scheme wang = {.title = "wang_init of GPT-NeoX", .std = 2 / (nlayers * sqrt(width)), .fan = -1};
         wang.law = (fanin_law){.kind = FANIN_LAW_NORMAL, .std = wang.std};
-        snprintf(wang.call, sizeof wang.call, "normal(std=2/(%" PRId64 "*sqrt(%.0f)))", search->subject->nlayers, width);
+        snprintf(wang.call, sizeof wang.call, "normal(std=2/(%" PRId64 "*sqrt(%.0f)))", search->subject->nlayers,
+                 width);
         consider(search, &wang);
     }
 }
@@ -265,7 +268,8 @@ static void consider_numbers(struct search *search)
             consider(search, &scheme);
         } else if (law->kind == FANIN_LAW_UNIFORM) {
             /* the greatest of n values misses the bound by less than 28 / n of the range, but for once in 10^12 */
-            double tolerance = fmin(search->tolerance, 28 / n + 0x1p-7 * (fanin_dtype_nbits(search->subject->dtype) < 32));
+            double tolerance =
+                fmin(search->tolerance, 28 / n + 0x1p-7 * (fanin_dtype_nbits(search->subject->dtype) < 32));
             double high = fanin_scheme_round_number(law->high, tolerance);
             double low = law->low == -law->high ? -high : fanin_scheme_round_number(law->low, tolerance);
             if (high == 0 || (low == 0 && law->low < -tolerance * law->high))
@@ -334,7 +338,8 @@ struct fanin_scheme fanin_scheme_of_std(const struct fanin_scheme_subject *subje
             if (!resolve(&rules[i], &tensor, &scheme))
                 continue;
             bool fits = kind == scheme.law.kind ||
-                        (kind == FANIN_LAW_TRUNC_NORMAL && scheme.law.kind == FANIN_LAW_NORMAL) || kind == FANIN_LAW_NONE;
+                        (kind == FANIN_LAW_TRUNC_NORMAL && scheme.law.kind == FANIN_LAW_NORMAL) ||
+                        kind == FANIN_LAW_NONE;
             if (fits && fabs(scheme.std - std) <= tolerance * std)
                 return scheme;
         }

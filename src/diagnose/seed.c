@@ -13,9 +13,9 @@
 
 enum {
     MAX_PROBES = 4,
-    PROBE_NVALUES = 32,      /* that many are made and compared */
-    MIN_NVALUES = 4,         /* fewer agree by chance */
-    CHEAP_NDRAWS = 1 << 18,  /* a position before it is reached in less time than a jump takes */
+    PROBE_NVALUES = 32,     /* that many are made and compared */
+    MIN_NVALUES = 4,        /* fewer agree by chance */
+    CHEAP_NDRAWS = 1 << 18, /* a position before it is reached in less time than a jump takes */
     SEEDS_A_TASK = 256,
     TASKS_A_ROUND = 256
 };
@@ -83,8 +83,8 @@ static fanin_status find_pairs(struct search *s, fanin_error *error)
         if (at == SIZE_MAX || !fanin_plan_tensor_is_stored(tensor))
             continue;
         const fanin_checkpoint_tensor *stored = fanin_checkpoint_tensor_at(s->checkpoint, at);
-        bool is_float = fanin_dtype_is_random(stored->dtype) || stored->dtype == FANIN_F8_E4M3 ||
-                        stored->dtype == FANIN_F8_E5M2;
+        bool is_float =
+            fanin_dtype_is_random(stored->dtype) || stored->dtype == FANIN_F8_E4M3 || stored->dtype == FANIN_F8_E5M2;
         if (is_same_shape(tensor, stored) && tensor->nelem >= MIN_NVALUES && is_float &&
             fanin_dtype_is_random(tensor->dtype) && draws(s->plan, tensor))
             s->pairs[s->npairs++] = (struct pair){i, at};
@@ -157,7 +157,8 @@ static fanin_status choose_probes(struct search *s, fanin_error *error)
     while (s->nprobes < MAX_PROBES && status == FANIN_OK) {
         size_t best = SIZE_MAX;
         for (size_t i = 0; i < s->npairs; i++)
-            if (ops[i] != NULL && !has_probe(s, s->pairs[i].planned) && (best == SIZE_MAX || ops[i]->at < ops[best]->at))
+            if (ops[i] != NULL && !has_probe(s, s->pairs[i].planned) &&
+                (best == SIZE_MAX || ops[i]->at < ops[best]->at))
                 best = i;
         if (best == SIZE_MAX || (s->nprobes > 0 && ops[best]->at > CHEAP_NDRAWS))
             break;
@@ -224,8 +225,7 @@ static void try_seeds(void *context, size_t task)
         const fanin_generator seeded = fanin_generator_create(fanin_plan_profile(s->plan), s->first + i);
         s->is_candidate[i] = false;
         for (size_t p = 0; p < s->nprobes && !s->is_candidate[i] && s->statuses[task] == FANIN_OK; p++)
-            s->statuses[task] =
-                agrees(s, &s->probes[p], &seeded, s->first + i, &s->is_candidate[i], &s->errors[task]);
+            s->statuses[task] = agrees(s, &s->probes[p], &seeded, s->first + i, &s->is_candidate[i], &s->errors[task]);
     }
 }
 
@@ -247,7 +247,8 @@ static fanin_status compare_whole(const struct search *s, const struct pair *pai
         uint64_t n = tensor->nelem - at < PIECE ? tensor->nelem - at : PIECE;
         status = fanin_checkpoint_read(s->checkpoint, pair->stored, nbytes_of(stored->dtype, at), bytes,
                                        nbytes_of(stored->dtype, n), error);
-        *equal = status == FANIN_OK && is_equal(tensor->dtype, made + nbytes_of(tensor->dtype, at), stored->dtype, bytes, n);
+        *equal =
+            status == FANIN_OK && is_equal(tensor->dtype, made + nbytes_of(tensor->dtype, at), stored->dtype, bytes, n);
     }
     fanin_free(bytes);
     fanin_free(made);
