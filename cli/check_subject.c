@@ -146,10 +146,11 @@ static int plan_description(const settings *given, subject *of)
 {
     fanin_error error;
     source *from = &of->described;
-    const fanin_plan_options options = {.size = sizeof options, .dtype = given->dtype};
+    const fanin_plan_options options = {.size = sizeof options, .dtype = given->dtype, .profile = given->profile};
     const bool has_rules = given->recipe != NULL || given->rules.count > 0;
-    if (from->plan != NULL || has_rules || given->expect != NULL || given->dtype != FANIN_DTYPE_NONE)
-        return source_make_plan(given, 0, from);
+    if (from->plan != NULL || has_rules || given->expect != NULL || given->seeds != NULL ||
+        given->dtype != FANIN_DTYPE_NONE)
+        return source_make_plan(given, given->profile, from);
     if (fanin_plan_create(from->model, NULL, &options, &from->plan, &error) != FANIN_OK && !given->quiet)
         print_note("%s: says what the layers are, but not how each tensor begins: %s", from->name, error.message);
     return EXIT_OK;
@@ -186,7 +187,7 @@ static int plan_rules(const settings *given, subject *of)
     source *from = &of->described;
     fanin_plan *whole = NULL;
     char last[32];
-    const fanin_plan_options options = {.size = sizeof options};
+    const fanin_plan_options options = {.size = sizeof options, .profile = given->profile};
     from->name = given->operands.items[0];
     of->is_partial = true;
     fanin_status status = fanin_model_like(from->name, &from->model, &error);

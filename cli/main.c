@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 const command *const commands[] = {&command_init, &command_plan, &command_explain, &command_verify, &command_check,
-                                   &command_fill, &command_list, &command_version, &command_help,   NULL};
+                                   &command_which, &command_fill, &command_list, &command_version, &command_help,   NULL};
 
 void print_general_help(FILE *file)
 {

@@ -50,6 +50,7 @@ typedef struct settings {
     const char *expect;  /* "plan", "recipe" */
     const char *fail_on; /* "warn", "error" */
     const char *html;
+    const char *seeds; /* "0-9999" */
     const char *output;
     const char *state;
     const char *state_output;
@@ -157,6 +158,7 @@ extern const command command_plan;
 extern const command command_explain;
 extern const command command_verify;
 extern const command command_check;
+extern const command command_which;
 extern const command command_fill;
 extern const command command_list;
 extern const command command_version;

@@ -259,13 +259,18 @@ static void consider_numbers(struct search *search)
         const fanin_law *law = &fit->laws[i];
         struct fanin_scheme scheme = {.law = *law, .fan = -1};
         if (law->kind == FANIN_LAW_NORMAL && law->mean == 0) {
-            double std = fanin_scheme_round_number(law->std, search->tolerance);
-            if (std == 0)
-                continue;
-            scheme.law.std = scheme.std = std;
-            scheme.title = title_of_normal(search->subject, std);
-            snprintf(scheme.call, sizeof scheme.call, "normal(std=%s)", fanin_number_format(std, a));
-            consider(search, &scheme);
+            /* in small tensors any number is round: then the usual ones are tried */
+            static const double usual[] = {0.02, 0.01, 1};
+            double round = fanin_scheme_round_number(law->std, search->tolerance);
+            for (size_t k = 0; k < 4; k++) {
+                double std = k == 0 ? round : usual[k - 1];
+                if (std == 0)
+                    continue;
+                scheme.law.std = scheme.std = std;
+                scheme.title = title_of_normal(search->subject, std);
+                snprintf(scheme.call, sizeof scheme.call, "normal(std=%s)", fanin_number_format(std, a));
+                consider(search, &scheme);
+            }
         } else if (law->kind == FANIN_LAW_UNIFORM) {
             /* the greatest of n values misses the bound by less than 28 / n of the range, but for once in 10^12 */
             double tolerance =
@@ -304,6 +309,20 @@ static void consider_numbers(struct search *search)
     }
 }
 
+/* Where rules differ, those that the values are nearest to come first; the order among these stays. */
+static void sort_by_nearness(struct search *search)
+{
+    const double near = 0.4 * search->tolerance * search->std;
+    size_t n = 0;
+    for (size_t i = 0; i < search->n; i++) {
+        const struct fanin_scheme scheme = search->schemes[i];
+        if (fabs(scheme.std - search->std) > near)
+            continue;
+        memmove(&search->schemes[n + 1], &search->schemes[n], (i - n) * sizeof scheme);
+        search->schemes[n++] = scheme;
+    }
+}
+
 size_t fanin_scheme_find(const struct fanin_scheme_subject *subject, const struct fanin_scan *scan,
                          const struct fanin_law_fit *fit, struct fanin_scheme *schemes, size_t max)
 {
@@ -316,15 +335,18 @@ size_t fanin_scheme_find(const struct fanin_scheme_subject *subject, const struc
     search.tolerance = FANIN_LAW_MAX_ERRORS * sqrt((kurtosis - 1) / (4 * (double)s->nelem)) + 1e-6;
     if (fanin_dtype_nbits(subject->dtype) <= 16)
         search.tolerance += 0.004; /* half a step of bf16, and torch's coarse uniforms */
-    const bool plain = subject->layer_kind == FANIN_LAYER_EMBEDDING;
+    /* of embeddings and of what is no known layer fans say little, of more than two dimensions nothing */
+    const bool plain = subject->layer_kind == FANIN_LAYER_EMBEDDING || subject->layer_kind == FANIN_LAYER_NONE;
     consider_bound_of(&search, "torch's default of recurrent layers", "hidden_size", subject->hidden);
     consider_bound_of(&search, "torch's default of biases", "fan_in of the weight", subject->fan_beside);
     if (plain)
         consider_numbers(&search);
-    consider_fans(&search);
+    if (subject->layer_kind != FANIN_LAYER_NONE || subject->ndim == 2)
+        consider_fans(&search);
     if (!plain)
         consider_numbers(&search);
     consider_depth(&search);
+    sort_by_nearness(&search);
     return search.n;
 }
 
