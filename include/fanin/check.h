@@ -126,6 +126,11 @@ typedef struct fanin_diagnosis_options {
     bool deep;                /* linear algebra and correlations at other lags too */
     fanin_dtype target;       /* FANIN_DTYPE_NONE, or what the weights will be stored as */
     bool plan_is_partial;     /* the plan is about some of the tensors: the others are not strange for that */
+    /*
+     * The command of this diagnosis, as a shell takes it: "fanin check gpt2 --config config.json". Findings say what to
+     * type with it. NULL: of a checkpoint it is made up, else there is none.
+     */
+    const char *command;
 } fanin_diagnosis_options;
 
 typedef struct fanin_diagnosis fanin_diagnosis;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "diagnose/diagnosis_data.h"
 #include "diagnose/origin.h"
 
@@ -343,6 +344,40 @@ static fanin_status read_checkpoint(void *user, size_t i, uint64_t offset, void 
     return fanin_checkpoint_read(user, i, offset, data, nbytes, error);
 }
 
+/* A word of a shell's command line. */
+static void add_word(fanin_text *text, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+:,=@%";
+    if (word[0] != '\0' && word[0] != '-' && strspn(word, plain) == strlen(word)) {
+        fanin_text_add(text, word);
+        return;
+    }
+    fanin_text_add(text, word[0] == '-' ? "./'" : "'");
+    for (const char *c = word; *c != '\0'; c++)
+        if (*c == '\'')
+            fanin_text_add(text, "'\\''");
+        else
+            fanin_text_append(text, c, 1);
+    fanin_text_add(text, "'");
+}
+
+/* What a user of the command would have typed. Files whose names are not known here are in capitals. */
+static void make_command(const fanin_checkpoint *checkpoint, const fanin_diagnosis_options *options, fanin_text *text)
+{
+    fanin_text_add(text, "fanin check ");
+    add_word(text, fanin_checkpoint_path(checkpoint));
+    if (options->plan != NULL)
+        fanin_text_add(text, " --plan PLAN");
+    else if (options->model != NULL)
+        fanin_text_add(text, " DESCRIPTION");
+    if (options->config != NULL)
+        fanin_text_add(text, " --config CONFIG");
+    if (options->activation != NULL) {
+        fanin_text_add(text, " --activation ");
+        add_word(text, options->activation);
+    }
+}
+
 /* The plan a checkpoint of fanin's carries; NULL if it carries none. */
 static fanin_status find_own_plan(const fanin_checkpoint *checkpoint, fanin_plan **plan, fanin_weights *weights,
                                   fanin_error *error)
@@ -382,11 +417,19 @@ fanin_status fanin_diagnose_checkpoint(const fanin_checkpoint *checkpoint, const
         .read = read_checkpoint,
         .user = (void *)(uintptr_t)checkpoint,
         .name = fanin_checkpoint_file_count(checkpoint) > 0 ? fanin_checkpoint_file_at(checkpoint, 0) : NULL};
+    fanin_text command = {0};
     fanin_status status = find_own_plan(checkpoint, &plan, &weights, error);
+    if (options.command == NULL) {
+        make_command(checkpoint, &options, &command);
+        options.command = command.data;
+    }
+    if (status == FANIN_OK && command.failed)
+        status = fanin_fail_memory(error, command.nbytes);
     if (options.plan == NULL)
         options.plan = plan;
     if (status == FANIN_OK)
         status = fanin_diagnose(&weights, &options, result, error);
+    fanin_text_release(&command);
     fanin_plan_free(plan);
     fanin_free(array);
     return status;

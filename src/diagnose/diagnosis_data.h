@@ -80,7 +80,6 @@ struct fanin_diagnosis {
     const fanin_model *model;
     const fanin_plan *plan;
     bool has_config_plan; /* the plan is that of the config.json's family */
-    const char *path;     /* of the file or folder that the weights are; NULL: they are no file */
 };
 
 /* ---- checks ---- */

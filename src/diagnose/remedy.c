@@ -157,23 +157,6 @@ static void add_pattern(const fanin_diagnosis *diagnosis, const fanin_finding *f
 
 /* ---- commands ---- */
 
-/* A word of a shell's command line. */
-static void add_word(fanin_text *text, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+:,=@%";
-    if (word[0] != '\0' && word[0] != '-' && strspn(word, plain) == strlen(word)) {
-        fanin_text_add(text, word);
-        return;
-    }
-    fanin_text_add(text, word[0] == '-' ? "./'" : "'");
-    for (const char *c = word; *c != '\0'; c++)
-        if (*c == '\'')
-            fanin_text_add(text, "'\\''");
-        else
-            fanin_text_append(text, c, 1);
-    fanin_text_add(text, "'");
-}
-
 static fanin_status keep(fanin_diagnosis *diagnosis, fanin_text *text, const char **kept, fanin_error *error)
 {
     *kept = text->failed ? NULL : fanin_arena_text(&diagnosis->arena, text->data, text->nbytes);
@@ -187,11 +170,9 @@ static fanin_status set_rule(fanin_diagnosis *diagnosis, const char *init, fanin
     add_pattern(diagnosis, finding, &text);
     fanin_text_format(&text, "=%s", init);
     FANIN_TRY(keep(diagnosis, &text, &finding->rule, error));
-    if (finding->command != NULL || diagnosis->path == NULL)
+    if (finding->command != NULL || diagnosis->options->command == NULL)
         return FANIN_OK;
-    fanin_text_add(&text, "fanin check ");
-    add_word(&text, diagnosis->path);
-    fanin_text_add(&text, " --fix -o NEW");
+    fanin_text_format(&text, "%s --fix -o NEW", diagnosis->options->command);
     return keep(diagnosis, &text, &finding->command, error);
 }
 

@@ -30,7 +30,8 @@ enum { MAX_NMARKS = 134 };
 typedef struct panel {
     const fanin_diagnosis_tensor **members;
     size_t n;
-    bool is_role; /* all of one pattern */
+    bool is_role;     /* all of one pattern */
+    const char *name; /* of what is no role */
     int worst;
     double low, high; /* log10 */
     bool has_expected;
@@ -223,13 +224,22 @@ static void add_mark(fanin_text *page, const panel *of, size_t mark)
     }
     /* no scale: it lies on the floor */
     const double y = has_scale(worst) ? y_of(of, scale_of(worst)) : BOTTOM;
+    const char *plain = nmarks > 60 ? "s" : "";
     fanin_text_format(page, "<use href=\"#m%s\" class=\"%s\" x=\"",
-                      worst->worst >= FANIN_SEVERITY_WARN ? fanin_page_class(worst->worst) : "",
+                      worst->worst >= FANIN_SEVERITY_WARN ? fanin_page_class(worst->worst) : plain,
                       fanin_page_class(worst->worst));
     fanin_markup_tenths(page, x);
     fanin_text_add(page, "\" y=\"");
     fanin_markup_tenths(page, y);
-    fanin_text_add(page, "\"/>");
+    fanin_text_add(page, "\"><title>");
+    fanin_markup_text(page, worst->name, 60);
+    fanin_text_add(page, ": ");
+    fanin_markup_number(page, sqrt(worst->statistics->variance));
+    if (has_expected(worst)) {
+        fanin_text_add(page, ", should be ");
+        fanin_markup_number(page, worst->expected_std);
+    }
+    fanin_text_add(page, "</title></use>");
 }
 
 static void add_place_names(fanin_text *page, const panel *of)
@@ -244,7 +254,7 @@ static void add_place_names(fanin_text *page, const panel *of)
 static void add_panel(fanin_text *page, const panel *of)
 {
     fanin_text_add(page, "<figure><figcaption><code>");
-    fanin_markup_text(page, of->is_role ? of->members[0]->pattern : "the others", FANIN_PAGE_NAME);
+    fanin_markup_text(page, of->is_role ? of->members[0]->pattern : of->name, FANIN_PAGE_NAME);
     fanin_text_add(page, "</code></figcaption><svg viewBox=\"0 0 320 150\" role=\"img\"><title>");
     fanin_text_add(page, "Standard deviation of ");
     fanin_markup_plural(page, of->n, "weight");
@@ -333,6 +343,7 @@ fanin_status fanin_page_scales(fanin_text *page, const fanin_diagnosis *diagnosi
             nshown++;
         panel rest = {.members = others};
         const size_t npanels = gather_panels(members, nshown, panels, others, &rest.n);
+        rest.name = npanels > 0 ? "the others" : "all weights";
         if (nshown > 0)
             add_panels(page, panels, npanels, &rest);
     }

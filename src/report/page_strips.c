@@ -130,7 +130,7 @@ static void add_counts(fanin_text *page, const cell *cells, size_t n)
         fanin_text_add(page, "nothing wrong");
 }
 
-static void add_strip(fanin_text *page, const cell *cells, size_t n, const char *noun)
+static void add_strip(fanin_text *page, const cell *cells, size_t n, const char *noun, bool is_all)
 {
     const size_t nshown = n < MAX_NCELLS ? n : MAX_NCELLS;
     fanin_text_add(page, "<div class=\"strip\"><p class=\"name\">");
@@ -138,7 +138,7 @@ static void add_strip(fanin_text *page, const cell *cells, size_t n, const char 
         add_cell_name(page, &cells[0]);
         fanin_text_format(page, "\xe2\x80\x93%lld", (long long)cells[n - 1].layer);
     } else {
-        fanin_text_add(page, "the other modules");
+        fanin_text_add(page, is_all ? "modules" : "the other modules");
     }
     fanin_text_add(page, " <span>");
     add_counts(page, cells, n);
@@ -170,12 +170,12 @@ static void add_strips(fanin_text *page, const cell *cells, size_t nstacked, siz
         size_t end = begin + 1;
         while (end < nstacked && is_same_stack(&cells[begin], &cells[end]))
             end++;
-        add_strip(page, cells + begin, end - begin, "layer");
+        add_strip(page, cells + begin, end - begin, "layer", false);
         begin = end;
         nstrips++;
     }
     if (begin < ncells)
-        add_strip(page, cells + begin, ncells - begin, "module");
+        add_strip(page, cells + begin, ncells - begin, "module", begin == 0);
 }
 
 fanin_status fanin_page_strips(fanin_text *page, const fanin_diagnosis *diagnosis, fanin_error *error)

@@ -74,7 +74,7 @@ const char fanin_page_style[] =
     "th,td{padding:7px 10px;text-align:left;vertical-align:top;font-weight:400;border-top:1px solid var(--line);"
     "white-space:nowrap}\n"
     "thead th{border-top:0;color:var(--soft);font-size:12px;vertical-align:bottom}\n"
-    "tbody th{min-width:190px;max-width:340px;white-space:normal}\n"
+    "tbody th{min-width:250px;max-width:340px;white-space:normal}\n"
     "td small,th small{display:block;font-size:12px}.n{text-align:right}.mark{padding:9px 0 0 12px;width:26px}"
     "td.bad{color:var(--et);font-weight:600}tr.ok .mark{opacity:.55}\n"
     ".hist{width:128px;height:30px;display:block;fill:var(--soft)}.h{padding-top:4px;padding-bottom:4px;"

@@ -131,7 +131,7 @@ static const char symbols[] =
     "<path class=\"stroke\" d=\"M8 7.2v4.6M8 4v1.2\"/></symbol>"
     "<symbol id=\"ok\" viewBox=\"0 0 16 16\"><path d=\"M8 0a8 8 0 1 0 .01 0z\"/>"
     "<path class=\"in\" d=\"M4.4 8.4l2.5 2.5 4.8-5.4\"/></symbol>"
-    "<circle id=\"m\" r=\"2.4\"/><path id=\"mw\" d=\"M0-4.6l4.4 8h-8.8z\"/>"
+    "<circle id=\"m\" r=\"2.4\"/><circle id=\"ms\" r=\"1.2\"/><path id=\"mw\" d=\"M0-4.6l4.4 8h-8.8z\"/>"
     "<path id=\"me\" d=\"M-1-4h2v3h3v2h-3v3h-2v-3h-3v-2h3z\" transform=\"rotate(45) scale(1.15)\"/>"
     "</defs></svg>\n";
 
@@ -301,7 +301,9 @@ static void add_finding(fanin_text *page, const fanin_diagnosis *diagnosis, cons
     add_row(page, "so", finding->consequence);
     add_code_row(page, "made anew by", finding->rule);
     add_row(page, "to mend it", finding->rule == NULL ? finding->missing : NULL);
-    add_code_row(page, "type", finding->command);
+    const char *command = gather_remedies(diagnosis).command; /* at the top already */
+    if (finding->command != NULL && (command == NULL || strcmp(command, finding->command) != 0))
+        add_code_row(page, "type", finding->command);
     fanin_text_add(page, "</dl>\n");
     if (has_background)
         add_background(page, diagnosis, finding);
