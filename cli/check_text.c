@@ -2,6 +2,7 @@
 /*
  * Findings on a terminal or in a pipe. Colours only on a terminal, and not where NO_COLOR or TERM=dumb ask for none.
  */
+#define _POSIX_C_SOURCE 200809L
 #include "check_text.h"
 
 #include "small_file.h"
@@ -189,40 +190,40 @@ static void print_findings(const subject *of, const fanin_diagnosis *diagnosis, 
 /* -- The command that mends --------------------------------------------------------------------------------------- */
 
 /* A word as a shell takes it. What a terminal would act on is written as bash's $'...' has it. */
-static void print_word(const char *word)
+static void print_word(FILE *file, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+:,=@%";
     char *escaped = escape_text(word);
     const bool is_harmless = escaped != NULL && strcmp(escaped, word) == 0;
     free(escaped);
-    putchar(' ');
+    putc(' ', file);
     if (*word != '\0' && strspn(word, plain) == strlen(word)) {
-        fputs(word, stdout);
+        fputs(word, file);
         return;
     }
-    fputs(is_harmless ? "'" : "$'", stdout);
+    fputs(is_harmless ? "'" : "$'", file);
     for (const unsigned char *c = (const unsigned char *)word; *c != '\0'; c++)
         if (*c == '\'')
-            fputs(is_harmless ? "'\\''" : "\\'", stdout);
+            fputs(is_harmless ? "'\\''" : "\\'", file);
         else if (!is_harmless && (*c < 0x20 || *c >= 0x7f || *c == '\\'))
-            printf("\\x%02x", *c);
+            fprintf(file, "\\x%02x", *c);
         else
-            putchar(*c);
-    putchar('\'');
+            putc(*c, file);
+    putc('\'', file);
 }
 
-static void print_option(const char *name, const char *value)
+static void print_option(FILE *file, const char *name, const char *value)
 {
     if (value == NULL)
         return;
-    printf(" --%s", name);
-    print_word(value);
+    fprintf(file, " --%s", name);
+    print_word(file, value);
 }
 
-static void print_list(const char *name, const text_list *list)
+static void print_list(FILE *file, const char *name, const text_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
-        print_option(name, list->items[i]);
+        print_option(file, name, list->items[i]);
 }
 
 /* The name for a mended copy: "gpt2-mended", "model-mended.safetensors". */
@@ -242,29 +243,49 @@ static void print_mended_name(const char *path)
     if (name == NULL)
         return;
     snprintf(name, n + 32, "%.*s-mended%s", (int)n, path, ending == 1 || ending == 2 ? ".safetensors" : "");
-    print_word(name);
+    print_word(stdout, name);
     free(name);
+}
+
+static void print_asked(FILE *file, const settings *given)
+{
+    fputs("fanin check", file);
+    for (size_t i = 0; i < given->operands.count; i++)
+        print_word(file, given->operands.items[i]);
+    print_option(file, "config", given->config);
+    print_option(file, "plan", given->plan);
+    print_option(file, "recipe", given->recipe);
+    print_list(file, "set", &given->rules);
+    print_option(file, "expect", given->expect);
+    print_option(file, "activation", given->activation);
+    print_list(file, "only", &given->only);
+    print_list(file, "except", &given->except);
+    if (given->dtype != FANIN_DTYPE_NONE)
+        print_option(file, "dtype", fanin_dtype_name(given->dtype));
+    if (given->target != FANIN_DTYPE_NONE)
+        print_option(file, "target", fanin_dtype_name(given->target));
+    if (given->deep)
+        fputs(" --deep", file);
+}
+
+char *check_command(const settings *given)
+{
+    char *text = NULL;
+    size_t nbytes;
+    FILE *file = open_memstream(&text, &nbytes);
+    if (file == NULL)
+        return NULL;
+    print_asked(file, given);
+    if (fclose(file) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static void print_command(const settings *given)
 {
-    printf("\n%*sfanin check", INDENT, "");
-    for (size_t i = 0; i < given->operands.count; i++)
-        print_word(given->operands.items[i]);
-    print_option("config", given->config);
-    print_option("plan", given->plan);
-    print_option("recipe", given->recipe);
-    print_list("set", &given->rules);
-    print_option("expect", given->expect);
-    print_option("activation", given->activation);
-    print_list("only", &given->only);
-    print_list("except", &given->except);
-    if (given->dtype != FANIN_DTYPE_NONE)
-        print_option("dtype", fanin_dtype_name(given->dtype));
-    if (given->target != FANIN_DTYPE_NONE)
-        print_option("target", fanin_dtype_name(given->target));
-    if (given->deep)
-        fputs(" --deep", stdout);
+    printf("\n%*s", INDENT, "");
+    print_asked(stdout, given);
     fputs(" --fix -o", stdout);
     print_mended_name(given->operands.items[0]);
     putchar('\n');

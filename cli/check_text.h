@@ -9,6 +9,8 @@
 
 /* To stdout. */
 void check_text_print(const settings *given, const subject *of, const fanin_diagnosis *diagnosis);
+/* What was typed, as far as it says what is looked at and how; to be freed; NULL: out of memory. */
+char *check_command(const settings *given);
 /* "2 errors, 1 warning", "nothing found". */
 #define VERDICT_NBYTES 120
 char *check_verdict(const fanin_diagnosis *diagnosis, char text[VERDICT_NBYTES]);

@@ -89,6 +89,9 @@ static int diagnose(job *of)
     const settings *given = of->given;
     fanin_error error;
     progress shown;
+    char *asked = check_command(given);
+    if (asked == NULL)
+        return fail_memory();
     progress_begin(&shown, "checking", given->quiet);
     const fanin_diagnosis_options options = {.size = sizeof options,
                                              .parallel = &of->parallel,
@@ -101,9 +104,11 @@ static int diagnose(job *of)
                                              .expect = given->expect != NULL,
                                              .deep = given->deep,
                                              .target = given->target,
-                                             .plan_is_partial = of->of.is_partial};
+                                             .plan_is_partial = of->of.is_partial,
+                                             .command = asked};
     fanin_status status = fanin_diagnose(&of->of.weights, &options, &of->diagnosis, &error);
     progress_end(&shown);
+    free(asked);
     return status == FANIN_OK ? EXIT_OK : fail_run(&error, "nothing was changed");
 }
 
