@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "diagnose/summarize.h"
 
-enum { PART_NELEM = 1 << 18, GROUP_NBYTES = 4 << 20, MAX_GROUP = 256 };
+enum { PART_NELEM = 1 << 18, PART_NROWS = 1 << 16, GROUP_NBYTES = 4 << 20, MAX_GROUP = 256 };
 
 /* -- How a tensor is cut --------------------------------------------------------------------------------------------*/
 
@@ -26,6 +26,7 @@ struct cut {
     bool has_columns, keeps_rows;
 };
 
+/* What is no float is one row: parts begin at multiples of 8 elements, which are whole bytes. */
 static struct cut cut_of(const fanin_weight *weight)
 {
     struct cut cut = {.nelem = 1, .nrows = 1, .ncols = 1};
@@ -34,16 +35,17 @@ static struct cut cut_of(const fanin_weight *weight)
         if (i > 0)
             cut.ncols *= (uint64_t)weight->shape[i];
     }
-    if (weight->ndim >= 2)
+    const bool is_matrix = weight->ndim >= 2 && fanin_is_summed(weight->dtype);
+    if (is_matrix)
         cut.nrows = (uint64_t)weight->shape[0];
     else
         cut.ncols = cut.nelem;
     if (cut.nelem == 0)
         return cut;
-    cut.has_columns = weight->ndim >= 2 && cut.ncols <= FANIN_SCAN_MAX_COLUMNS;
+    cut.has_columns = is_matrix && cut.ncols <= FANIN_SCAN_MAX_COLUMNS;
     cut.keeps_rows = cut.nrows <= FANIN_SCAN_MAX_ROWS;
     if (cut.ncols <= PART_NELEM) {
-        cut.rows_of_part = PART_NELEM / cut.ncols;
+        cut.rows_of_part = PART_NELEM / cut.ncols < PART_NROWS ? PART_NELEM / cut.ncols : PART_NROWS;
         cut.nparts = (cut.nrows + cut.rows_of_part - 1) / cut.rows_of_part;
     } else {
         cut.parts_of_row = (cut.ncols + PART_NELEM - 1) / PART_NELEM;
@@ -120,19 +122,18 @@ static void advance(struct scanning *s, uint64_t nbytes)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Bytes of elements [begin, end): whole bytes, since parts of floats are. Tensors of fewer bits are one part or end so.
- */
-static uint64_t nbytes_at(const fanin_weight *weight, uint64_t nelem)
+static uint64_t nbytes_of(const fanin_weight *weight, uint64_t nelem)
 {
-    return nelem / 8 * fanin_dtype_nbits(weight->dtype) + nelem % 8 * fanin_dtype_nbits(weight->dtype) / 8;
+    const unsigned nbits = fanin_dtype_nbits(weight->dtype);
+    return nelem / 8 * nbits + (nelem % 8 * nbits + 7) / 8;
 }
 
 static fanin_status read_part(const struct scanning *s, size_t i, struct place place, uint8_t *bytes,
                               fanin_error *error)
 {
     const fanin_weight *weight = &s->weights->weights[i];
-    uint64_t from = nbytes_at(weight, place.begin);
-    return s->weights->read(s->weights->user, i, from, bytes, (size_t)(nbytes_at(weight, place.end) - from), error);
+    uint64_t from = nbytes_of(weight, place.begin);
+    return s->weights->read(s->weights->user, i, from, bytes, (size_t)(nbytes_of(weight, place.end) - from), error);
 }
 
 /* -- Tensors of one part --------------------------------------------------------------------------------------------*/
@@ -180,7 +181,7 @@ static void scan_group(void *context, size_t g)
     fanin_error error;
     struct fanin_part part;
     uint8_t *bytes = fanin_allocate(PART_NELEM, 8);
-    fanin_status status = bytes != NULL ? fanin_part_begin(&part, PART_NELEM, &error)
+    fanin_status status = bytes != NULL ? fanin_part_begin(&part, PART_NELEM, PART_NROWS, &error)
                                         : fanin_fail_memory(&error, (uint64_t)PART_NELEM * 8);
     if (status != FANIN_OK) {
         fail(s, group->begin, status, &error);
@@ -196,7 +197,7 @@ static void scan_group(void *context, size_t g)
         if (status != FANIN_OK)
             fail(s, i, status, &error);
         else
-            advance(s, nbytes_at(weight, cut.nelem));
+            advance(s, nbytes_of(weight, cut.nelem));
     }
     fanin_part_release(&part);
     fanin_free(bytes);
@@ -222,7 +223,7 @@ static fanin_status scan_small_ones(struct scanning *s, fanin_error *error)
     for (size_t i = 0, begin = 0; i < n; i++) {
         struct cut cut = cut_of(&s->weights->weights[i]);
         if (cut.nparts <= 1)
-            nbytes += nbytes_at(&s->weights->weights[i], cut.nelem);
+            nbytes += nbytes_of(&s->weights->weights[i], cut.nelem);
         if (nbytes >= GROUP_NBYTES || i + 1 - begin >= MAX_GROUP || i + 1 == n) {
             groups[ngroups++] = (struct group){begin, i + 1};
             begin = i + 1;
@@ -262,7 +263,7 @@ static void scan_part(void *context, size_t i)
         return;
     }
     fanin_part_take(&pass->parts[i], pass->whole, bytes, place.begin, place.end, place.row, place.column);
-    advance(s, nbytes_at(&s->weights->weights[pass->tensor], place.end - place.begin));
+    advance(s, nbytes_of(&s->weights->weights[pass->tensor], place.end - place.begin));
 }
 
 static fanin_status scan_large(struct scanning *s, size_t i, const struct cut *cut, struct fanin_part *parts,
@@ -304,7 +305,7 @@ static fanin_status scan_large_ones(struct scanning *s, fanin_error *error)
     fanin_status status =
         parts != NULL && bytes != NULL ? FANIN_OK : fanin_fail_memory(error, nparts * (uint64_t)PART_NELEM * 8);
     for (; nbegun < nparts && status == FANIN_OK; nbegun++)
-        status = fanin_part_begin(&parts[nbegun], PART_NELEM, error);
+        status = fanin_part_begin(&parts[nbegun], PART_NELEM, PART_NROWS, error);
     for (size_t i = 0; i < s->weights->nweights && status == FANIN_OK && !is_over(s); i++) {
         struct cut cut = cut_of(&s->weights->weights[i]);
         if (cut.nparts > 1)
@@ -330,14 +331,11 @@ fanin_status fanin_scan_weights(const fanin_weights *weights, const fanin_parall
     for (size_t i = 0; i < weights->nweights; i++) {
         const fanin_weight *weight = &weights->weights[i];
         uint64_t nelem, nbits;
-        if (!fanin_shape_nelem(weight->shape, weight->ndim, &nelem) ||
-            !fanin_checked_mul(nelem, fanin_dtype_nbits(weight->dtype), &nbits) || nbits == 0) {
-            if (nelem == 0)
-                continue;
+        if (!fanin_shape_nelem(weight->shape, weight->ndim, &nelem) || fanin_dtype_nbits(weight->dtype) == 0 ||
+            !fanin_checked_mul(nelem, fanin_dtype_nbits(weight->dtype), &nbits))
             return fanin_fail(error, FANIN_ERROR_SHAPE,
                               "weight %zu has a negative dimension, no dtype, or too many elements", i);
-        }
-        s.total_nbytes += nbytes_at(weight, nelem);
+        s.total_nbytes += nbytes_of(weight, nelem);
     }
     pthread_mutex_init(&s.lock, NULL);
     fanin_status status = scan_small_ones(&s, error);

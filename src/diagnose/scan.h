@@ -21,7 +21,7 @@ struct fanin_scan {
     /* Counts by the upper 16 bits of the value as f32, rounded toward zero: for bf16 and f8 one value each. */
     const uint64_t *bins;
     uint32_t bins_begin[2], bins_end[2]; /* of numbers above 0, of numbers below: bins outside are 0 */
-    /* Equal rows have equal hashes; others with a probability of 2^-60. The same of columns, if there are 2 dimensions.
+    /* Equal rows have equal hashes; others with a probability of 2^-48. The same of columns, if there are 2 dimensions.
      */
     const uint64_t *row_hashes, *column_hashes;
     const double *row_means, *row_variances, *column_means, *column_variances; /* NaN and infinity count as 0 */

@@ -48,7 +48,7 @@ bool fanin_scan_is_exact(fanin_dtype dtype)
     return dtype == FANIN_BF16 || dtype == FANIN_F8_E4M3 || dtype == FANIN_F8_E5M2;
 }
 
-static bool is_float(fanin_dtype dtype)
+bool fanin_is_summed(fanin_dtype dtype)
 {
     return dtype == FANIN_F64 || dtype == FANIN_F32 || dtype == FANIN_F16 || fanin_scan_is_exact(dtype);
 }
@@ -85,15 +85,15 @@ static float toward_zero(double value)
 
 /* -- A part ---------------------------------------------------------------------------------------------------------*/
 
-fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, fanin_error *error)
+fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, uint64_t max_nrows, fanin_error *error)
 {
     *part = (struct fanin_part){.max_nelem = max_nelem};
     part->bins = fanin_allocate_zeroed(FANIN_SCAN_NBINS, sizeof *part->bins);
     part->room = fanin_allocate(max_nelem, 12);
-    part->row_hashes = fanin_allocate(max_nelem, sizeof *part->row_hashes);
-    part->row_sums = fanin_allocate(max_nelem, sizeof *part->row_sums);
-    part->row_squares = fanin_allocate(max_nelem, sizeof *part->row_squares);
-    part->row_factors = fanin_allocate(max_nelem, sizeof *part->row_factors);
+    part->row_hashes = fanin_allocate(max_nrows, sizeof *part->row_hashes);
+    part->row_sums = fanin_allocate(max_nrows, sizeof *part->row_sums);
+    part->row_squares = fanin_allocate(max_nrows, sizeof *part->row_squares);
+    part->row_factors = fanin_allocate(max_nrows, sizeof *part->row_factors);
     part->column_hashes = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_hashes);
     part->column_sums = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_sums);
     part->column_squares = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_squares);
@@ -102,7 +102,7 @@ fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, fanin
         part->column_sums != NULL && part->column_squares != NULL)
         return FANIN_OK;
     fanin_part_release(part);
-    return fanin_fail_memory(error, max_nelem * 7 * 8);
+    return fanin_fail_memory(error, max_nelem * 12 + max_nrows * 32 + FANIN_SCAN_MAX_COLUMNS * 24);
 }
 
 void fanin_part_release(struct fanin_part *part)
@@ -382,6 +382,14 @@ static const void *make_finite(struct fanin_part *part, const void *values, bool
     return out;
 }
 
+static bool has_value(const double *values, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (values[i] != 0)
+            return true;
+    return false;
+}
+
 static void take_blocks(struct fanin_part *part, const struct fanin_whole *whole, const void *values, bool is_wide,
                         uint64_t n)
 {
@@ -434,8 +442,8 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
     pthread_once(&multipliers_once, make_multipliers);
     part->begin = begin, part->end = end, part->row = row, part->column = column;
     if (!whole->is_float) { /* as bytes: of 4 and 6 bits too */
-        uint64_t total = n / 8 * fanin_dtype_nbits(whole->dtype) + n % 8 * fanin_dtype_nbits(whole->dtype) / 8,
-                 hash = 0;
+        const unsigned nbits = fanin_dtype_nbits(whole->dtype);
+        uint64_t total = n / 8 * nbits + (n % 8 * nbits + 7) / 8, hash = 0;
         for (uint64_t at = 0; at < total; at += 4) {
             uint32_t word = 0;
             memcpy(&word, bytes + at, total - at < 4 ? (size_t)(total - at) : 4);
@@ -458,6 +466,8 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
             row_hash(whole->kernel, (const uint8_t *)bits + r * length * width, width, length, column);
         whole->kernel->row((const uint8_t *)values + r * length * width, length, &part->row_sums[r],
                            &part->row_squares[r]);
+        if (is_wide && part->row_squares[r] == 0 && has_value((const double *)values + r * length, length))
+            part->row_squares[r] = DBL_TRUE_MIN; /* below 2^-537 squares vanish, but no row of zeros is that */
     }
     if (whole->column_hashes != NULL) {
         memset(part->column_hashes, 0, length * sizeof *part->column_hashes);
@@ -479,7 +489,7 @@ fanin_status fanin_whole_begin(struct fanin_whole *whole, fanin_dtype dtype, uin
                                   .nelem = nelem,
                                   .nrows = nrows,
                                   .ncols = ncols,
-                                  .is_float = is_float(dtype),
+                                  .is_float = fanin_is_summed(dtype),
                                   .kernels = fanin_kernel_for(FANIN_PROFILE_TORCH_2_13),
                                   .row_variance_min = INFINITY,
                                   .row_variance_max = -INFINITY};
@@ -678,6 +688,8 @@ static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *st
                 break;
             double share = (wanted - (double)before + 0.5) / (double)count;
             double value = within_bin(bin, bin & SIGN ? 1 - share : share, is_exact);
+            if ((bin & ~(uint32_t)SIGN) == 0)
+                value = 0; /* of both signs; what else lies there is below 2^-133 */
             statistics->quantiles[q] = fmin(fmax(value, statistics->min), statistics->max);
         }
         before += count;
@@ -747,24 +759,22 @@ static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statist
     size_t nslots = 64;
     while (nslots < 2 * n)
         nslots *= 2;
-    uint32_t *slots = fanin_allocate_zeroed(nslots, sizeof *slots); /* bits + 1, 0 free; -NaN of all ones is one NaN */
+    uint32_t *slots = fanin_allocate_zeroed(nslots, sizeof *slots); /* bits + 1; 0: free */
     if (slots == NULL)
         return fanin_fail_memory(error, nslots * sizeof *slots);
     size_t ndistinct = 0;
     double sum = 0, squares = 0, products = 0;
     size_t nfinite = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &whole->first[i], sizeof bits);
-        bits = whole->first[i] == 0 || isnan(whole->first[i]) ? 0 : bits;
-        uint32_t key = bits + 1;
+        const float value = whole->first[i];
+        uint32_t key = 1 + (value == 0 ? 0 : isnan(value) ? 0x7fc00000 : fanin_f32_bits(value));
         size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % nslots;
         while (slots[at] != 0 && slots[at] != key)
             at = (at + 1) & (nslots - 1);
         ndistinct += slots[at] == 0;
         slots[at] = key;
-        if (isfinite(whole->first[i])) {
-            sum += (double)whole->first[i];
+        if (isfinite(value)) {
+            sum += (double)value;
             nfinite++;
         }
     }

@@ -68,7 +68,10 @@ struct fanin_whole {
     size_t nfirst;
 };
 
-fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, fanin_error *error);
+/* Whether values of the dtype are summed up; of others there is a hash alone. */
+bool fanin_is_summed(fanin_dtype dtype);
+
+fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, uint64_t max_nrows, fanin_error *error);
 void fanin_part_release(struct fanin_part *part);
 /*
  * Sums up elements [begin, end) of the whole, which begin in `row` at `column`; bytes are theirs alone, aligned for the

@@ -100,10 +100,11 @@ struct fanin_summing {
     void (*moments)(const void *values, size_t n, double sums[4]);
     /* of finite values and their squares */
     void (*row)(const void *values, size_t n, double *sum, double *square);
-    /* of the bits, element i times multipliers[i], modulo 2^64 */
+    /* of the bits, their upper half folded into the lower (summarize.inc.h), element i times multipliers[i], modulo
+       2^64 */
     uint64_t (*hash)(const void *bits, size_t n, const uint64_t *multipliers);
-    /* adds to each column's sums, row after row; hashes: the bits times factors[row]. `bits` are those of the values,
-       or those the values had before they were made finite */
+    /* adds to each column's sums, row after row; hashes: the folded bits times factors[row]. `bits` are those of the
+       values, or those the values had before they were made finite */
     void (*columns)(const void *values, const void *bits, size_t nrows, size_t ncols, const uint64_t *factors,
                     uint64_t *restrict hashes, double *restrict sums, double *restrict squares);
 };

@@ -7,6 +7,12 @@
  * EIGHT_REAL eight of the type.
  */
 
+/*
+ * What hashes multiply: the upper half of the bits comes down to the lower as well. Sign and exponent alone would be
+ * multiples of a large power of two, whose sums modulo 2^64 have few bits: minus a row would be the row itself.
+ */
+#define FOLDED(b) ((b) ^ (b) >> (4 * sizeof(BITS)) ^ (b) >> (6 * sizeof(BITS)))
+
 static void SUMMARIZE(range)(const void *data, size_t n, struct fanin_value_range *range)
 {
     const BITS *bits = data;
@@ -121,7 +127,7 @@ static uint64_t SUMMARIZE(hash)(const void *data, size_t n, const uint64_t *mult
     const BITS *bits = data;
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += bits[i] * multipliers[i];
+        sum += FOLDED(bits[i]) * multipliers[i];
     return sum;
 }
 
@@ -147,7 +153,7 @@ static void SUMMARIZE(columns)(const void *data, const void *data_bits, size_t n
                 q[j] = q[j] + x0 * x0 + x1 * x1 + x2 * x2 + x3 * x3;
             }
             for (size_t j = 0; j < n; j++)
-                h[j] += ab[j] * fa + bb[j] * fb + cb[j] * fc + db[j] * fd;
+                h[j] += FOLDED(ab[j]) * fa + FOLDED(bb[j]) * fb + FOLDED(cb[j]) * fc + FOLDED(db[j]) * fd;
         }
         for (; r < nrows; r++) {
             const REAL *a = (const REAL *)data + r * ncols + from;
@@ -156,8 +162,9 @@ static void SUMMARIZE(columns)(const void *data, const void *data_bits, size_t n
                 double value = (double)a[j];
                 s[j] += value;
                 q[j] += value * value;
-                h[j] += ab[j] * factors[r];
+                h[j] += FOLDED(ab[j]) * factors[r];
             }
         }
     }
 }
+#undef FOLDED
