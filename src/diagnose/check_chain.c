@@ -256,6 +256,18 @@ static double distance_from_1(double factor)
     return factor > 1 ? factor : 1 / factor;
 }
 
+/* He's rule makes up for the half that ReLU cuts off, which these do not cut off. */
+static bool is_made_for_another(const fanin_origin_rule *rule, const struct activation *activation)
+{
+    static const char *const whole[] = {"tanh", "sigmoid", "softsign", "hardtanh", "selu", "linear", "identity"};
+    if (rule == NULL || activation == NULL || strncmp(rule->title, "He ", 3) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++)
+        if (strcmp(activation->name, whole[i]) == 0)
+            return true;
+    return false;
+}
+
 fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
 {
     struct walk walk = {.diagnosis = e->diagnosis};
@@ -268,11 +280,12 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
     const bool by_gradient = distance_from_1(walk.gradient) > distance_from_1(walk.signal);
     const double factor = by_gradient ? walk.gradient : walk.signal, off = distance_from_1(factor);
     const double a_layer = sqrt(fanin_exp(fanin_log(factor) / (double)walk.nlayers));
-    if (!(off > WARN_FACTOR) && fabs(a_layer - 1) <= GOOD_FACTOR)
-        return FANIN_OK;
     size_t nfitting;
     const fanin_origin_rule *rule = common_rule(&walk, &nfitting);
-    if (!(off > WARN_FACTOR) && (rule == NULL || 2 * nfitting <= walk.nlayers || walk.activation == NULL))
+    const bool is_common = rule != NULL && 2 * nfitting > walk.nlayers;
+    const bool is_other = is_common && is_made_for_another(rule, walk.activation);
+    const bool is_off = fabs(a_layer - 1) > GOOD_FACTOR && is_common && walk.activation != NULL;
+    if (!(off > WARN_FACTOR) && !is_off && !is_other)
         return FANIN_OK;
     struct fanin_draft draft = fanin_draft_begin(off > ERROR_FACTOR  ? FANIN_SEVERITY_ERROR
                                                  : off > WARN_FACTOR ? FANIN_SEVERITY_WARN
@@ -282,7 +295,7 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
     draft.topic = "chain";
     draft.measured = sqrt(factor);
     draft.expected = 1;
-    if (rule != NULL && 2 * nfitting > walk.nlayers)
+    if (is_common)
         draft.what =
             fanin_say(e, "%zu of %zu layers follow %s, %s follows each: the %s is x %.3g a layer, x %.2g over all",
                       nfitting, walk.nlayers, rule->rule, activation, what, a_layer, sqrt(factor));
@@ -306,6 +319,11 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
                                                         "alike, and training begins slowly or not at all")
                                        : (by_gradient ? "gradients explode on their way to the first layers"
                                                       : "values explode from layer to layer, and so do gradients");
+    else if (is_other)
+        draft.consequence = fanin_say(e,
+                                      "these weights make up for the half that ReLU cuts off; %s cuts nothing off, so "
+                                      "they are larger than it needs: values are pushed to where it is flat",
+                                      activation);
     else
         draft.consequence = "too few layers for harm; with more of them the signal fades or explodes";
     draft.ntensors = walk.nlayers;

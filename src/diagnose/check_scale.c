@@ -44,10 +44,10 @@ static double scale_errors(const struct fanin_record *record)
 {
     const fanin_statistics *s = &record->statistics;
     const fanin_law *law = &record->tensor.expected;
-    const double std = record->tensor.expected_std, off = s->mean - fanin_law_mean(law);
+    const double std = record->tensor.expected_std;
     if (!(std > 0) || !(s->variance >= 0) || nfinite(s) < 2)
         return 0;
-    const double ratio = (s->variance + off * off) / (std * std);
+    const double ratio = s->variance / (std * std);
     const bool narrow = fanin_dtype_nbits(record->tensor.dtype) <= 16;
     if (narrow && fabs(std_of(s) / std - 1) < LEGACY_16BIT_STD)
         return 0;
