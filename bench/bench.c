@@ -22,6 +22,7 @@ static const struct {
     {"threads", bench_threads, "one tensor on 1, 2 ... threads"},
     {"jump", bench_jump, "leaving out draws"},
     {"model", bench_models, "whole models into memory"},
+    {"check", bench_checks, "statistics and the diagnosis of a checkpoint"},
     {"file", bench_files, "a checkpoint on disk; only with --files"},
 };
 enum { NSECTIONS = sizeof sections / sizeof sections[0] };

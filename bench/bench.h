@@ -126,6 +126,7 @@ void bench_cold(struct bench *bench);
 void bench_threads(struct bench *bench);
 void bench_jump(struct bench *bench);
 void bench_models(struct bench *bench);
+void bench_checks(struct bench *bench);
 void bench_files(struct bench *bench);
 
 /* Variants to measure, best first: i < bench_isa_count(); NULL for one that is left out. */

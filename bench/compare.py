@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 
-SECTIONS = ["cache", "memory", "square", "cold", "threads", "jump", "model", "file"]
+SECTIONS = ["cache", "memory", "square", "cold", "threads", "jump", "model", "check", "file"]
 
 
 def key_of(row):
@@ -110,7 +110,8 @@ def print_table(result):
         if row["section"] != section:
             section = row["section"]
             print(
-                f"\n{section:<24} {'dtype':<5} {'how':<22} thr    elements    Gelem/s    GB/s  %store  x torch"
+                f"\n{section:<24} {'dtype':<5} {'how':<22} thr    elements    Gelem/s    GB/s  %store "
+                f"{'x numpy' if section == 'check' else 'x torch':>8}"
                 f"   median ms      min ms      max ms   n"
             )
         seconds = row["seconds"]
@@ -226,12 +227,21 @@ class Goals:
             )
             self.against_torch(f"GPT-2 small, {words}", self.row("model", "GPT-2 small", "f32", isa, n), 20)
 
+    def of_check(self, isa):
+        """NumPy's std alone is what the whole diagnosis is held against, by the clock of one thread."""
+        for dtype, goal in (("f32", 1), ("bf16", 3)):
+            row = self.row("check", "check", dtype, isa)
+            self.add(f"check {dtype}, {isa}", to_torch(row) if row else None, goal, "x NumPy's std")
+            one, two = (self.row("check", "check, on the wall", dtype, isa, n) for n in (1, 2))
+            self.quotient(f"check {dtype}, two threads, {isa}", two, one, 1.8, "x one thread")
+
     def all(self):
         isas = [isa for isa in ("avx512", "avx2") if any(r["variant"] == isa for r in self.rows)]
         for isa in isas:
             self.of_variant(isa, isa == "avx512")
         if isas:
             self.of_whole(isas[0])
+            self.of_check(isas[0])
         return self.found
 
 

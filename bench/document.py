@@ -3,7 +3,7 @@
 """Puts measured tables into documents: what stands between <!-- bench NAME --> and <!-- end --> is replaced.
 
 usage: document.py RESULTS.json DOCUMENT.md...
-NAME is one of summary, goals, machine, cache, memory, square, cold, threads, jump, model, file.
+NAME is one of summary, goals, machine, cache, memory, square, cold, threads, jump, model, check, file.
 """
 
 import json
@@ -165,6 +165,24 @@ class Tables:
                     of_store(r),
                 ]
                 for r in self.find(section="model")
+            ],
+        )
+
+    def check(self):
+        return table(
+            ["what", "dtype", "threads", "time", "GB/s", "NumPy's std alone", "to NumPy", ""],
+            [
+                [
+                    r["name"],
+                    r["dtype"],
+                    str(r["threads"]),
+                    seconds(r["seconds"]["median"]),
+                    number(r["nbytes"] / r["seconds"]["median"] / 1e9),
+                    seconds(r["torch_seconds"]) if r["torch_seconds"] else "-",
+                    times(r),
+                    r["remark"],
+                ]
+                for r in self.find(section="check")
             ],
         )
 

@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 bench=${1:?usage: run_bench.sh BENCH [options]}
 shift
 python=${FANIN_PYTHON:-python3}
-sections=cache,memory,square,cold,threads,jump,model,file,python
+sections=cache,memory,square,cold,threads,jump,model,check,file,python
 out=
 files=
 options=

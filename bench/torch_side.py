@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The rows of a benchmark's JSON once more, made by torch: same names, shapes, dtypes, threads, clocks and repeats.
+Those of the section check are made by NumPy.
 
 usage: torch_side.py --like bench.json --json torch.json [--files FOLDER] [--root FOLDER]
 Ends with status 77 where torch is not importable, 76 where the JSON has no row that torch can make."""
@@ -149,6 +150,22 @@ def time_save(row, effort, folder):
         remove()
 
 
+def time_std(row, effort):
+    """NumPy's std alone of as many values: the yardstick of a diagnosis, which does far more."""
+    import numpy
+
+    try:
+        import ml_dtypes
+    except ImportError:
+        ml_dtypes = None
+    if row["threads"] > 1 or row["clock"] != "thread" or (row["dtype"] == "bf16" and ml_dtypes is None):
+        return None
+    dtype = numpy.float32 if row["dtype"] == "f32" else ml_dtypes.bfloat16
+    tensor = (numpy.random.RandomState(42).standard_normal(row["shape"]) * 0.02).astype(dtype)
+    ntensors = row["nelem"] // tensor.size
+    return measure(lambda: [tensor.std() for _ in range(ntensors)], row["clock"], effort)
+
+
 def key_of(row):
     return tuple(str(row[k]) for k in ("section", "name", "dtype", "shape", "nelem", "threads"))
 
@@ -183,6 +200,8 @@ def main():
             samples = time_cold(row, effort)
         elif row["section"] == "model":
             samples = time_model(row, effort, options.root)
+        elif row["section"] == "check":
+            samples = time_std(row, effort)
         elif row["section"] == "file":
             samples = time_save(row, effort, options.files) if row["name"].startswith("checkpoint") else None
         else:

@@ -34,6 +34,8 @@ expect '"section": "square", "name": "orthogonal"' 2
 expect '"section": "cold"' 6
 expect '"name": "skip 2' 4
 expect '"section": "model", "name": "nn.Transformer"' 1
+expect '"section": "check", "name": "check"' 2
+expect '"section": "check", "name": "statistics"' 2
 for name in checkpoint 'checkpoint, no fsync' 'checkpoint, no digest' 'checkpoint, no digest, no fsync'; do
     expect "\"section\": \"file\", \"name\": \"$name\"" 1
 done
