@@ -15,8 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-const command *const commands[] = {&command_init, &command_plan, &command_explain, &command_verify, &command_check,
-                                   &command_which, &command_fill, &command_list, &command_version, &command_help,   NULL};
+const command *const commands[] = {&command_init,  &command_plan,    &command_explain, &command_verify,
+                                   &command_check, &command_which,   &command_same,    &command_fill,
+                                   &command_list,  &command_version, &command_help,    NULL};
 
 void print_general_help(FILE *file)
 {

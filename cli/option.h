@@ -159,6 +159,7 @@ extern const command command_explain;
 extern const command command_verify;
 extern const command command_check;
 extern const command command_which;
+extern const command command_same;
 extern const command command_fill;
 extern const command command_list;
 extern const command command_version;

@@ -49,5 +49,6 @@
 #include "fanin/statistics.h"
 #include "fanin/check.h"
 #include "fanin/which.h"
+#include "fanin/same.h"
 
 #endif

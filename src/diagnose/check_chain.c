@@ -320,10 +320,10 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
                                        : (by_gradient ? "gradients explode on their way to the first layers"
                                                       : "values explode from layer to layer, and so do gradients");
     else if (is_other)
-        draft.consequence = fanin_say(e,
-                                      "these weights make up for the half that ReLU cuts off; %s cuts nothing off, so "
-                                      "they are larger than it needs: values are pushed to where it is flat",
-                                      activation);
+        draft.consequence = fanin_say(
+            e,
+            "these weights make up for the half that ReLU cuts off, which %s does not: another scheme is made for it",
+            activation);
     else
         draft.consequence = "too few layers for harm; with more of them the signal fades or explodes";
     draft.ntensors = walk.nlayers;
