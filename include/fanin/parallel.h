@@ -36,11 +36,13 @@ FANIN_API void fanin_pool_free(fanin_pool *pool);
 FANIN_API fanin_parallel fanin_pool_parallel(fanin_pool *pool);
 
 /*
- * Touches memory that never was, on all threads and in huge pages where the system gives them, so that filling it does
- * not wait for each page. What is there stays, and memory in use is left as it is. Only Linux gains by it. parallel may
- * be NULL: the calling thread alone.
+ * Touches memory that never was, on all threads and, if `huge`, in huge pages where the system gives them, so
+ * that filling it does not wait for each page. What is there stays, and memory in use is left as it is. Only Linux
+ * gains by it. parallel may be NULL: the calling thread alone. Returns true where huge pages took longer than small
+ * ones, as in a virtual machine whose host takes free memory away, and small ones were used from then on: the next
+ * calls had better ask for none, for a second or two.
  */
-FANIN_API void fanin_parallel_touch(const fanin_parallel *parallel, void *data, size_t nbytes);
+FANIN_API bool fanin_parallel_touch(const fanin_parallel *parallel, void *data, size_t nbytes, bool huge);
 
 #ifdef __cplusplus
 }

@@ -184,7 +184,7 @@ unsigned fanin_processor_count(void);
 fanin_status fanin_pool_create(unsigned, fanin_pool **, fanin_error *);
 void fanin_pool_free(fanin_pool *);
 fanin_parallel fanin_pool_parallel(fanin_pool *);
-void fanin_parallel_touch(const fanin_parallel *, void *, size_t);
+bool fanin_parallel_touch(const fanin_parallel *, void *, size_t, bool);
 
 fanin_status fanin_model_read(const char *, fanin_model **, fanin_error *);
 fanin_status fanin_model_parse(const char *, size_t, const char *, fanin_model **, fanin_error *);

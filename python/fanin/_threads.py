@@ -5,6 +5,7 @@ forked from this one starts its own."""
 import ctypes
 import operator
 import os
+import time
 import typing
 
 from . import _lib
@@ -63,3 +64,16 @@ def set_num_threads(nthreads: int) -> None:
     if not 0 <= count <= _MAX_NTHREADS:
         raise ValueError("the number of threads is 0 (all processors) to %d, not %d" % (_MAX_NTHREADS, count))
     _nthreads = count
+
+
+# How long after huge pages were found cold none are asked for.
+_COLD_S = 2.0
+_cold_until = 0.0
+
+
+def touch(pool: Pool, address: int, nbytes: int) -> None:
+    """fanin_parallel_touch, in huge pages unless they were slower than small ones a moment ago."""
+    global _cold_until
+    now = time.monotonic()
+    if lib.fanin_parallel_touch(pool.pointer, address, nbytes, now >= _cold_until):
+        _cold_until = now + _COLD_S

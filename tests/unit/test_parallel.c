@@ -240,8 +240,8 @@ static void test_touch(void **state)
             unsigned char *data = memory + around + 40 * s;
             memory[0] = 7; /* the neighbours are in use */
             data[n - 1] = 9;
-            fanin_parallel_touch(ways[w], data, n);
-            fanin_parallel_touch(ways[w], data, n);
+            fanin_parallel_touch(ways[w], data, n, true);
+            fanin_parallel_touch(ways[w], data, n, true);
             assert_int_equal(memory[0], 7);
             assert_int_equal(data[n - 1], 9);
             unsigned char *resident = malloc(nbytes / page + 1);
@@ -256,8 +256,8 @@ static void test_touch(void **state)
             free(resident);
             munmap(memory, nbytes);
         }
-        fanin_parallel_touch(ways[w], NULL, 1 << 20);
-        fanin_parallel_touch(ways[w], (void *)(uintptr_t)page, 1 << 20); /* nobody's */
+        fanin_parallel_touch(ways[w], NULL, 1 << 20, true);
+        fanin_parallel_touch(ways[w], (void *)(uintptr_t)page, 1 << 20, false); /* nobody's */
     }
     fanin_pool_free(pool);
 }

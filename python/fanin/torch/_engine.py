@@ -237,7 +237,7 @@ def draw(tensor, kind, values, generator) -> bool:
         _pool = pool = _threads.Pool(nthreads)
     nbytes = tensor.numel() * tensor.element_size()
     if nbytes >= MIN_FRESH_NBYTES:
-        lib.fanin_parallel_touch(pool.pointer, _tensor.data, nbytes)
+        _threads.touch(pool, _tensor.data, nbytes)
     _generator.profile = profile
     state = generator.get_state()
     address, nbytes = state.data_ptr(), state.numel()
