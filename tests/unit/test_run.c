@@ -75,6 +75,9 @@ static const char *const specs[] = {
          "{\"match\":\"emb.*\",\"row\":7,\"init\":\"uniform\"},{\"match\":\"emb.*\",\"init\":\"normal\"},"
          "{\"match\":\"lstm.bias*\",\"only\":\"f\",\"init\":\"ones\"},"
          "{\"match\":\"lstm.bias*\",\"init\":\"uniform\",\"per_gate\":true},{\"match\":\"**\",\"init\":\"normal\"}"),
+    /* draws that meet in one element, the last */
+    SPEC("f32", "{\"name\":\"emb\",\"embedding\":[400,1]},{\"name\":\"q\",\"shape\":[100]}",
+         "{\"match\":\"emb.*\",\"row\":-1,\"init\":\"uniform\"},{\"match\":\"**\",\"init\":\"normal\"}"),
     /* a dead draw whose rounds every later position depends on */
     SPEC("f64",
          "{\"name\":\"a\",\"shape\":[3]},{\"name\":\"t\",\"shape\":[1,21]},{\"name\":\"s\",\"shape\":[1,5]},"
@@ -261,6 +264,34 @@ static void copies(void **state)
     assert_memory_equal(t, original, sizeof t);
     assert_memory_equal(copy, original, sizeof copy);
     assert_memory_equal(next, expected, sizeof next);
+    fanin_plan_free(plan);
+}
+
+/* A copy is of what was there then, not of what a constant makes of it later. */
+static void changed_behind_a_copy(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"format\":\"fanin-plan\",\"version\":[1,1],\"profile\":\"torch-2.13\","
+        "\"streams\":[{\"id\":0,\"kind\":\"mt19937\",\"seed\":\"user\"}],"
+        "\"storages\":[{\"id\":0,\"dtype\":\"f32\",\"n\":40},{\"id\":1,\"dtype\":\"f32\",\"n\":40}],"
+        "\"tensors\":[{\"name\":\"t\",\"s\":0,\"shape\":[40]},{\"name\":\"copy\",\"s\":1,\"shape\":[40]}],"
+        "\"ops\":[{\"op\":\"uniform\",\"s\":0,\"n\":40,\"at\":0,\"words\":40,\"from\":1,\"to\":2},"
+        "{\"op\":\"copy\",\"s\":1,\"n\":40,\"src\":{\"s\":0,\"off\":0,\"sizes\":[40],\"strides\":[1]}},"
+        "{\"op\":\"fill\",\"s\":0,\"off\":0,\"sizes\":[13],\"strides\":[1],\"n\":13,\"value\":0}],\"words\":40}";
+    fanin_plan *plan;
+    assert_ok(fanin_plan_parse(text, sizeof text - 1, "plan", &plan, &error), error);
+    const fanin_run_options options = test_options(11);
+    float original[40], changed[40], found[40];
+    fanin_generator generator = fanin_generator_torch(11);
+    const fanin_tensor tensor = fanin_tensor_1d(original, FANIN_F32, 40);
+    assert_ok(fanin_uniform(&tensor, 1, 2, &generator, &error), error);
+    memcpy(changed, original, sizeof changed);
+    memset(changed, 0, 13 * sizeof *changed);
+    assert_ok(fanin_run_tensor(plan, &options, 0, found, &error), error);
+    assert_memory_equal(found, changed, sizeof found);
+    assert_ok(fanin_run_tensor(plan, &options, 1, found, &error), error);
+    assert_memory_equal(found, original, sizeof found);
     fanin_plan_free(plan);
 }
 
@@ -953,6 +984,7 @@ int main(void)
         cmocka_unit_test(every_way_is_equal),
         cmocka_unit_test(every_way_is_equal_in_older_profiles),
         cmocka_unit_test(copies),
+        cmocka_unit_test(changed_behind_a_copy),
         cmocka_unit_test(digest_as_documented),
         cmocka_unit_test(both_kinds_in_a_folder),
         cmocka_unit_test(split),
