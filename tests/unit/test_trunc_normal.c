@@ -117,6 +117,39 @@ static void test_jumps(void **state)
     check(FANIN_BF16, FANIN_PROFILE_TORCH, 6000000, values);
 }
 
+/* More rounds than keep their place in the stream: trunc_normal_ itself takes other draws for such bounds. */
+static void test_many_rounds(void **state)
+{
+    enum { N = 1280, HALF = N / 2 };
+    static const fanin_fill fill = {FANIN_FILL_TRUNC_NORMAL, {0, 1, -0.1, 0.1}}, normal = {FANIN_FILL_NORMAL, {0, 1}};
+    static float made[N], expected[N], fresh[N];
+    const fanin_tensor tensor = fanin_tensor_1d(expected, FANIN_F32, N), again = fanin_tensor_1d(fresh, FANIN_F32, N);
+    fanin_generator g = fanin_generator_torch(3), reference = g;
+    fanin_rounds *rounds = malloc(sizeof *rounds);
+    uint64_t nrounds = 1;
+    (void)state;
+    assert_int_equal(fanin_fill_run(&normal, &tensor, &reference, NULL), FANIN_OK);
+    for (bool outside = true; outside; nrounds += outside) {
+        outside = false;
+        for (size_t i = 0; i < N; i++)
+            outside |= fabsf(expected[i]) > 0.1f;
+        if (outside)
+            assert_int_equal(fanin_fill_run(&normal, &again, &reference, NULL), FANIN_OK);
+        for (size_t i = 0; i < N; i++)
+            if (fabsf(expected[i]) > 0.1f)
+                expected[i] = fresh[i];
+    }
+    fanin_rounds_begin(rounds, &fill, &tensor, &g);
+    fanin_rounds_make(rounds, 0, HALF, made);
+    fanin_rounds_make(rounds, HALF, HALF, made + HALF);
+    assert_memory_equal(made, expected, sizeof made);
+    assert_true(nrounds > FANIN_ROUNDS_KEPT + 1);
+    assert_int_equal(rounds->n, nrounds);
+    fanin_rounds_end(rounds, nrounds, &g);
+    assert_memory_equal(&g, &reference, sizeof g);
+    free(rounds);
+}
+
 /* Rounds that elements [begin, end) need by themselves. */
 static uint64_t count_rounds(const fanin_fill *fill, const fanin_tensor *tensor, uint64_t seed, uint64_t begin,
                              uint64_t end)
@@ -133,14 +166,14 @@ static uint64_t count_rounds(const fanin_fill *fill, const fanin_tensor *tensor,
 }
 
 /*
- * Just long enough for three threads, with an end that is no multiple of 16. The stream goes on behind the rounds of
- * the section that needs the most: with each seed that is another one alone.
+ * Just long enough for three threads; neither the end nor the third part is a multiple of what they take. The stream
+ * goes on behind the rounds of the section that needs the most: with each seed that is another one alone.
  */
 static void test_threads(void **state)
 {
-    enum { NSECTIONS = 3, SECTION = 4 << 20, N = NSECTIONS * SECTION + 21 };
+    enum { NSECTIONS = 3, SECTION = 4 << 20, N = NSECTIONS * (SECTION + 80) + 21 };
     static const fanin_fill fill = {FANIN_FILL_TRUNC_NORMAL, {0.1, 1, -2, 2}};
-    static const uint64_t seeds[NSECTIONS] = {31, 27, 6};
+    static const uint64_t seeds[NSECTIONS] = {38, 35, 13};
     float *memory = malloc((size_t)2 * N * sizeof *memory);
     fanin_tensor alone = fanin_tensor_1d(memory, FANIN_F32, N), together = fanin_tensor_1d(memory + N, FANIN_F32, N);
     fanin_pool *pool;
@@ -229,11 +262,8 @@ static void test_uniform_candidates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds),
-        cmocka_unit_test(test_jumps),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_views),
-        cmocka_unit_test(test_uniform_candidates),
+        cmocka_unit_test(test_rounds),  cmocka_unit_test(test_jumps), cmocka_unit_test(test_many_rounds),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_views), cmocka_unit_test(test_uniform_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
