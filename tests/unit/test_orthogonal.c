@@ -172,7 +172,7 @@ static void test_q_is_the_one(void **state)
     };
     (void)state;
     for (size_t d = 0; d < 2; d++)
-        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s += test_is_slow() ? 4 : 1) {
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s += test_is_slow() ? 8 : 1) {
             const size_t nrows = shapes[s][0], ncols = shapes[s][1], nelem = nrows * ncols;
             const double eps = unit_roundoff(dtypes[d]);
             double *a = draw(dtypes[d], nelem, s);
@@ -191,7 +191,7 @@ static void test_q_is_near_the_plain_one(void **state)
                                        {110, 48}, {120, 49}, {210, 96}, {230, 97}, {400, 150}, {2100, 40}};
     (void)state;
     for (size_t d = 0; d < 2; d++)
-        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s += test_is_slow() ? 4 : 1) {
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s += test_is_slow() ? 8 : 1) {
             const size_t nrows = shapes[s][0], ncols = shapes[s][1], nelem = nrows * ncols;
             double *a = draw(dtypes[d], nelem, 100 + s), *work = malloc(3 * ncols * sizeof *work);
             double *q = orthogonalize(a, dtypes[d], nrows, ncols);
@@ -211,7 +211,7 @@ static void test_ill_conditioned(void **state)
     static double a[N * N];
     (void)state;
     for (size_t d = 0; d < 2; d++)
-        for (int power = 1; power <= 30; power += test_is_slow() ? 7 : 1) {
+        for (int power = 1; power <= 30; power += test_is_slow() ? 14 : 1) {
             double *u = draw(dtypes[d], N * N, (uint64_t)power), *v = draw(FANIN_F64, N * N, 77);
             double *q = orthogonalize(u, dtypes[d], N, N);
             for (size_t i = 0; i < N; i++)
