@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import python_package
 
@@ -41,6 +42,17 @@ def enum_values():
     return found
 
 
+def compiled(folder, program):
+    """What the program prints: name -> number."""
+    (folder / "bindings.c").write_text(program)
+    root = pathlib.Path(os.environ["FANIN_SOURCE_DIR"])
+    compiler = os.environ.get("FANIN_CC", "cc")
+    subprocess.run([compiler, "-std=c17", "-Wall", "-Wextra", "-Werror", "-I", str(root / "include"), "bindings.c", "-o",
+                    "bindings"], check=True, cwd=folder)
+    output = subprocess.run([str(folder / "bindings")], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name: int(value) for name, value in (line.rsplit(" ", 1) for line in output.splitlines())}
+
+
 def main():
     expected = {}
     lines = []
@@ -55,13 +67,8 @@ def main():
     for name, value in enum_values().items():
         expected[name] = value
         lines.append('    printf("%s %%ld\\n", (long)%s);' % (name, name))
-    pathlib.Path("bindings.c").write_text(PROGRAM % {"prototypes": _lib.PROTOTYPES, "lines": "\n".join(lines)})
-    root = pathlib.Path(os.environ["FANIN_SOURCE_DIR"])
-    compiler = os.environ.get("FANIN_CC", "cc")
-    subprocess.run([compiler, "-std=c17", "-Wall", "-Wextra", "-Werror", "-I", str(root / "include"), "bindings.c", "-o",
-                    "bindings"], check=True)
-    output = subprocess.run(["./bindings"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    found = {name: int(value) for name, value in (line.rsplit(" ", 1) for line in output.splitlines())}
+    with tempfile.TemporaryDirectory() as folder:
+        found = compiled(pathlib.Path(folder), PROGRAM % {"prototypes": _lib.PROTOTYPES, "lines": "\n".join(lines)})
     faults = 0
     for name, value in expected.items():
         if found.get(name) != value:
