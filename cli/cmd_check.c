@@ -227,8 +227,9 @@ static int repair(const job *of, uint64_t seed, const char *config)
         print_mended(of, seed, &result);
     if (result.nleft == 0)
         return EXIT_OK;
-    print_error("%zu tensor%s left as %s, for want of what is named above", result.nleft,
-                result.nleft == 1 ? " is" : "s are", result.nleft == 1 ? "it was" : "they were");
+    print_error("%zu tensor%s left as %s: what is missing to make %s is not known", result.nleft,
+                result.nleft == 1 ? " is" : "s are", result.nleft == 1 ? "it was" : "they were",
+                result.nleft == 1 ? "it" : "them");
     return EXIT_DIFFERENT;
 }
 
