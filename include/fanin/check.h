@@ -121,7 +121,7 @@ typedef struct fanin_diagnosis_options {
     const fanin_model *model; /* layer kinds of a spec or config.json; NULL */
     const fanin_plan *plan;   /* the law of each tensor, from a plan, or a model and a recipe; NULL */
     const char *config;       /* text of the config.json, for what a model does not tell (activation, depth); NULL */
-    const char *activation;   /* what follows linear and convolution layers where nothing else tells; NULL */
+    const char *activation;   /* what follows linear and convolution layers where nothing else tells, by name; NULL */
     bool expect;              /* test each tensor against its law of the plan, in every way there is */
     bool deep;                /* linear algebra and correlations at other lags too */
     fanin_dtype target;       /* FANIN_DTYPE_NONE, or what the weights will be stored as */

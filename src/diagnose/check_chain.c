@@ -4,10 +4,12 @@
  * between them: by the mean field of wide layers (Poole et al. 2016, Schoenholz et al. 2017).
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "diagnose/checks.h"
 #include "diagnose/origin.h"
 #include "kernel/math64.inc.h"
@@ -131,6 +133,24 @@ static const struct activation *find_activation(const char *name)
         if (strcmp(activations[i].name, name) == 0)
             return &activations[i];
     return NULL;
+}
+
+fanin_status fanin_activation_check(const char *name, fanin_error *error)
+{
+    enum { N = sizeof activations / sizeof activations[0] };
+    const char *names[N];
+    char shown[FANIN_SHOW_NBYTES], known[512] = "";
+    if (find_activation(name) != NULL)
+        return FANIN_OK;
+    for (size_t i = 0; i < N; i++) {
+        names[i] = activations[i].name;
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    const char *nearest = fanin_nearest(name, names, N);
+    return fanin_fail(error, FANIN_ERROR_ARGUMENT, "no activation is called \"%s\"%s%s%s; there are %s",
+                      fanin_show(name, strlen(name), shown), nearest != NULL ? " (did you mean " : "",
+                      nearest != NULL ? nearest : "", nearest != NULL ? "?)" : "", known);
 }
 
 /*

@@ -37,6 +37,8 @@ fanin_status fanin_check_untouched(struct fanin_examination *examination, fanin_
 
 /* check_chain.c: the part of the check of scale that looks at layers which follow each other */
 fanin_status fanin_check_chain(struct fanin_examination *examination, fanin_error *error);
+/* FANIN_ERROR_ARGUMENT, with those that are known, if what somebody says of the layers is none of them. */
+fanin_status fanin_activation_check(const char *name, fanin_error *error);
 
 /* check_spectrum.c: only of a deep diagnosis */
 fanin_status fanin_check_orthogonal(struct fanin_examination *examination, fanin_error *error);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "diagnose/checks.h"
 #include "diagnose/diagnosis_data.h"
 #include "diagnose/origin.h"
 
@@ -274,7 +275,7 @@ static fanin_status complete_options(const fanin_diagnosis_options *given, fanin
         return fanin_fail(error, FANIN_ERROR_ARGUMENT, "options.size is %zu: set it to sizeof(fanin_diagnosis_options)",
                           given->size);
     memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-    return FANIN_OK;
+    return options->activation != NULL ? fanin_activation_check(options->activation, error) : FANIN_OK;
 }
 
 /*
