@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Healthy checkpoints: every model of tests/diagnose/models, and every initializer of the catalogue, in every dtype and
+ * under many seeds, with all that can be known of it and with nothing. No finding above info may come of them.
+ *
+ *     test_healthy [FIRST LAST]    seeds; without, 0 to 199
+ */
+#define _XOPEN_SOURCE 700
+#include "diagnose/made.h"
+
+#include <stdlib.h>
+
+static uint64_t first_seed = 0, last_seed = 199;
+
+static const char *const models[] = {
+    "mlp-relu.spec",    "mlp-tanh.spec", "alexnet.spec", "vgg.spec",         "resnet.spec",
+    "mobilenet.spec",   "lstm.spec",     "gru.spec",     "bert.spec",        "vit.spec",
+    "whisper.spec",     "t5.spec",       "mixtral.spec", "transformer.spec", "dcgan.spec",
+    "autoencoder.spec", "lora.spec",     "gpt2.config",  "llama.config",     "qwen3.config",
+};
+enum { NMODELS = sizeof models / sizeof models[0] };
+static const fanin_dtype dtypes[] = {FANIN_F32, FANIN_BF16, FANIN_F16, FANIN_F64};
+
+/* Weights in memory, as a caller who trains in C has them. */
+struct reading {
+    const struct made *made;
+    fanin_weight *weights;
+};
+
+static fanin_status read_memory(void *user, size_t i, uint64_t offset, void *data, size_t nbytes, fanin_error *error)
+{
+    (void)error;
+    const struct reading *reading = user;
+    memcpy(data, (const char *)reading->made->tensors[i].view.data + offset, nbytes);
+    return FANIN_OK;
+}
+
+static size_t count_alarms(const struct made *made, struct reading *reading, const char *name, uint64_t seed,
+                           enum made_knowledge known)
+{
+    fanin_error error;
+    fanin_diagnosis *diagnosis;
+    const fanin_weights weights = {
+        .nweights = made->ntensors, .weights = reading->weights, .read = read_memory, .user = reading, .name = name};
+    fanin_diagnosis_options options = made_options(made, known);
+    options.expect = known == BY_PLAN;
+    assert_ok(fanin_diagnose(&weights, &options, &diagnosis, &error), error);
+    size_t n = fanin_diagnosis_severity_count(diagnosis, FANIN_SEVERITY_WARN) +
+               fanin_diagnosis_severity_count(diagnosis, FANIN_SEVERITY_ERROR);
+    if (n > 0) {
+        static const char *const by[] = {"names", "model", "plan"};
+        print_error("%s %s, seed %llu, known by its %s:\n", name, fanin_dtype_name(made->tensors[0].view.dtype),
+                    (unsigned long long)seed, by[known]);
+        made_print_findings(diagnosis, FANIN_SEVERITY_WARN);
+    }
+    fanin_diagnosis_free(diagnosis);
+    return n;
+}
+
+static void test_models(void **state)
+{
+    (void)state;
+    size_t nalarms = 0;
+    for (size_t m = 0; m < NMODELS; m++)
+        for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
+            struct made made;
+            made_begin(&made, models[m], dtypes[d]);
+            struct reading reading = {.made = &made, .weights = calloc(made.ntensors, sizeof *reading.weights)};
+            assert_non_null(reading.weights);
+            for (size_t i = 0; i < made.ntensors; i++)
+                reading.weights[i] = (fanin_weight){.name = made.tensors[i].name,
+                                                    .dtype = made.tensors[i].view.dtype,
+                                                    .ndim = made.tensors[i].view.ndim,
+                                                    .shape = made.tensors[i].view.shape};
+            /* each seed is one (dtype, knowledge) in turn, so that all of them meet every model */
+            for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+                if (seed % 4 != d)
+                    continue;
+                made_fill(&made, seed);
+                nalarms += count_alarms(&made, &reading, models[m], seed, (enum made_knowledge)(seed / 4 % 3));
+            }
+            free(reading.weights);
+            made_end(&made);
+        }
+    if (nalarms > 0)
+        fail_msg("%zu findings about healthy models", nalarms);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3) {
+        first_seed = strtoull(argv[1], NULL, 10);
+        last_seed = strtoull(argv[2], NULL, 10);
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
