@@ -45,13 +45,10 @@ static inline size_t made_nbytes(const fanin_tensor *view)
     return (size_t)fanin_tensor_nelem(view) * fanin_dtype_nbits(view->dtype) / 8;
 }
 
-static inline void made_begin(struct made *made, const char *model, fanin_dtype dtype)
+static inline void made_begin_path(struct made *made, const char *path, fanin_dtype dtype)
 {
-    char relative[128], path[4096];
     fanin_error error;
     size_t nbytes;
-    snprintf(relative, sizeof relative, "tests/diagnose/models/%s.json", model);
-    test_source_path(path, sizeof path, relative);
     *made = (struct made){0};
     assert_ok(fanin_model_read(path, &made->model, &error), error);
     if (fanin_model_family(made->model) != NULL)
@@ -72,6 +69,14 @@ static inline void made_begin(struct made *made, const char *model, fanin_dtype 
         assert_non_null(data);
         tensor->view = fanin_tensor_nd(data, from->dtype, from->ndim, from->shape);
     }
+}
+
+/* One of tests/diagnose/models. */
+static inline void made_begin(struct made *made, const char *model, fanin_dtype dtype)
+{
+    char relative[128], path[4096];
+    snprintf(relative, sizeof relative, "tests/diagnose/models/%s.json", model);
+    made_begin_path(made, test_source_path(path, sizeof path, relative), dtype);
 }
 
 /* Every tensor as the plan makes it at this seed. */

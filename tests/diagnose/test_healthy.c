@@ -7,6 +7,7 @@
  */
 #define _XOPEN_SOURCE 700
 #include "diagnose/made.h"
+#include "description.h"
 
 #include <stdlib.h>
 
@@ -33,6 +34,18 @@ static fanin_status read_memory(void *user, size_t i, uint64_t offset, void *dat
     const struct reading *reading = user;
     memcpy(data, (const char *)reading->made->tensors[i].view.data + offset, nbytes);
     return FANIN_OK;
+}
+
+static struct reading read_all(const struct made *made)
+{
+    struct reading reading = {.made = made, .weights = calloc(made->ntensors, sizeof *reading.weights)};
+    assert_non_null(reading.weights);
+    for (size_t i = 0; i < made->ntensors; i++)
+        reading.weights[i] = (fanin_weight){.name = made->tensors[i].name,
+                                            .dtype = made->tensors[i].view.dtype,
+                                            .ndim = made->tensors[i].view.ndim,
+                                            .shape = made->tensors[i].view.shape};
+    return reading;
 }
 
 static size_t count_alarms(const struct made *made, struct reading *reading, const char *name, uint64_t seed,
@@ -65,13 +78,7 @@ static void test_models(void **state)
         for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
             struct made made;
             made_begin(&made, models[m], dtypes[d]);
-            struct reading reading = {.made = &made, .weights = calloc(made.ntensors, sizeof *reading.weights)};
-            assert_non_null(reading.weights);
-            for (size_t i = 0; i < made.ntensors; i++)
-                reading.weights[i] = (fanin_weight){.name = made.tensors[i].name,
-                                                    .dtype = made.tensors[i].view.dtype,
-                                                    .ndim = made.tensors[i].view.ndim,
-                                                    .shape = made.tensors[i].view.shape};
+            struct reading reading = read_all(&made);
             /* each seed is one (dtype, knowledge) in turn, so that all of them meet every model */
             for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
                 if (seed % 4 != d)
@@ -86,12 +93,71 @@ static void test_models(void **state)
         fail_msg("%zu findings about healthy models", nalarms);
 }
 
+/* Ways to begin a matrix or a kernel, of all that the catalogue has; those that are no law of each value too. */
+static const struct scheme {
+    const char *call;
+    bool is_for_matrix, is_for_kernel;
+} schemes[] = {
+    {"'init': 'normal', 'std': 0.02", true, true},
+    {"'init': 'trunc_normal', 'std': 0.02", true, true},
+    {"'init': 'trunc_normal', 'std': 0.5, 'a': -1, 'b': 1", true, true},
+    {"'init': 'uniform', 'a': -0.05, 'b': 0.05", true, true},
+    {"'init': 'xavier_uniform'", true, true},
+    {"'init': 'xavier_normal', 'gain': '5/3'", true, true},
+    {"'init': 'kaiming_uniform', 'a': 'sqrt(5)'", true, true},
+    {"'init': 'kaiming_uniform', 'nonlinearity': 'relu'", true, true},
+    {"'init': 'kaiming_normal', 'nonlinearity': 'relu'", true, true},
+    {"'init': 'kaiming_normal', 'mode': 'fan_out', 'nonlinearity': 'relu'", true, true},
+    {"'init': 'kaiming_normal', 'nonlinearity': 'linear'", true, true},
+    {"'init': 'orthogonal', 'gain': 1", true, true},
+    {"'init': 'sparse', 'sparsity': 0.5", true, false},
+    {"'init': 'eye'", true, false},
+    {"'init': 'dirac'", false, true},
+};
+enum { NSCHEMES = sizeof schemes / sizeof schemes[0] };
+
+static void test_schemes(void **state)
+{
+    (void)state;
+    size_t nalarms = 0;
+    for (size_t s = 0; s < NSCHEMES; s++)
+        for (size_t d = 0; d < sizeof dtypes / sizeof dtypes[0]; d++) {
+            char text[2048], *json;
+            snprintf(
+                text, sizeof text,
+                "{'format': 'fanin-spec', 'version': 1, 'tensors': [{'repeat': {'i': [0, 3]}, 'tensors': [%s%s%s]}],"
+                " 'rules': [{'match': '**.weight', %s}, {'match': '**.bias', 'init': 'zeros'}]}",
+                schemes[s].is_for_matrix ? "{'name': 'layers.{i}.fc', 'linear': [160, 128]}" : "",
+                schemes[s].is_for_matrix && schemes[s].is_for_kernel ? ", " : "",
+                schemes[s].is_for_kernel ? "{'name': 'layers.{i}.conv', 'conv2d': [32, 48, 3]}" : "", schemes[s].call);
+            json = test_json(text);
+            FILE *file = fopen("scheme.json", "w");
+            assert_non_null(file);
+            fputs(json, file);
+            fclose(file);
+            free(json);
+            struct made made;
+            made_begin_path(&made, "scheme.json", dtypes[d]);
+            struct reading reading = read_all(&made);
+            for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+                if (seed % 4 != d)
+                    continue;
+                made_fill(&made, seed);
+                nalarms += count_alarms(&made, &reading, schemes[s].call, seed, seed / 4 % 2 == 0 ? BY_NAMES : BY_PLAN);
+            }
+            free(reading.weights);
+            made_end(&made);
+        }
+    if (nalarms > 0)
+        fail_msg("%zu findings about healthy schemes", nalarms);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3) {
         first_seed = strtoull(argv[1], NULL, 10);
         last_seed = strtoull(argv[2], NULL, 10);
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_models), cmocka_unit_test(test_schemes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
