@@ -403,7 +403,7 @@ static bool mends(const struct made *made, const struct fault *fault, const fani
     fanin_checkpoint *mended;
     const fanin_run_options run = {.size = sizeof run, .seed = MEND_SEED};
     const fanin_write_options write = {.size = sizeof write, .path = "mended.safetensors", .force = true};
-    fanin_status status = fanin_repair(checkpoint, diagnosis, &run, &write, &result, &error);
+    fanin_status status = fanin_repair(checkpoint, diagnosis, options->plan, &run, &write, &result, &error);
     if (status != FANIN_OK) {
         print_error("  mending: %s: %s\n", fanin_status_name(status), error.message);
         return false;
