@@ -9,11 +9,12 @@ PYTHON  ?= python3
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY   ?= clang-tidy
 
-.PHONY: help build demo test bench lint install clean
+.PHONY: help build demo test battery bench lint install clean
 
 help:
 	@echo "make demo      build, then make GPT-2 small (124 M parameters, 0.5 GB) from its config.json and verify it"
 	@echo "make test      build and run every test"
+	@echo "make battery   no finding about healthy models under SEEDS=10000 seeds (an hour or so of one processor)"
 	@echo "make bench     measure it, with torch beside it where PYTHON=... can import it; BENCH='--quick' and others: bench/README.md"
 	@echo "make build     build the library and the command: $(FANIN)"
 	@echo "make install   install to PREFIX (default /usr/local)"
@@ -44,6 +45,17 @@ test:
 	@cmake --preset release -DFANIN_PYTHON=$(PYTHON) -DBUILD_TESTING=ON --log-level=WARNING >/dev/null
 	@env -u MAKEFLAGS -u MAKELEVEL cmake --build --preset release -j $(JOBS)
 	@env -u MAKEFLAGS -u MAKELEVEL ctest --preset release -j $(JOBS)
+
+# Each process takes 50 seeds; the first finding about a healthy model ends it.
+SEEDS ?= 10000
+battery:
+	@tools/setup.sh test
+	@cmake --preset release -DBUILD_TESTING=ON --log-level=WARNING >/dev/null
+	@env -u MAKEFLAGS -u MAKELEVEL cmake --build --preset release -j $(JOBS) --target test_healthy
+	@mkdir -p build/battery
+	@seq 0 50 $$(($(SEEDS) - 1)) | FANIN_SOURCE_DIR=$(CURDIR) xargs -P $(JOBS) -I FIRST sh -c \
+		'$(CURDIR)/$(BUILD)/tests/test_healthy FIRST $$((FIRST + 49)) >build/battery/FIRST.log 2>&1 || { cat build/battery/FIRST.log; exit 255; }'
+	@echo "battery: nothing was found under $(SEEDS) seeds"
 
 # A release build of its own, then fanin, torch and fanin again for each section; the results lie in build/bench/results.
 bench:

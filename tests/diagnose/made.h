@@ -26,16 +26,16 @@ struct made {
     size_t ntensors, room;
 };
 
-static inline char *made_file_text(const char *path, size_t *nbytes)
+static inline char *made_file_text(const char *path)
 {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     fseek(file, 0, SEEK_END);
-    *nbytes = (size_t)ftell(file);
+    const size_t nbytes = (size_t)ftell(file);
     rewind(file);
-    char *text = calloc(*nbytes + 1, 1);
+    char *text = calloc(nbytes + 1, 1);
     assert_non_null(text);
-    assert_int_equal(fread(text, 1, *nbytes, file), *nbytes);
+    assert_int_equal(fread(text, 1, nbytes, file), nbytes);
     fclose(file);
     return text;
 }
@@ -45,14 +45,16 @@ static inline size_t made_nbytes(const fanin_tensor *view)
     return (size_t)fanin_tensor_nelem(view) * fanin_dtype_nbits(view->dtype) / 8;
 }
 
-static inline void made_begin_path(struct made *made, const char *path, fanin_dtype dtype)
+static inline void made_begin_text(struct made *made, const char *text, fanin_dtype dtype)
 {
     fanin_error error;
-    size_t nbytes;
     *made = (struct made){0};
-    assert_ok(fanin_model_read(path, &made->model, &error), error);
-    if (fanin_model_family(made->model) != NULL)
-        made->config = made_file_text(path, &nbytes);
+    assert_ok(fanin_model_parse(text, strlen(text), "model", &made->model, &error), error);
+    if (fanin_model_family(made->model) != NULL) {
+        made->config = malloc(strlen(text) + 1);
+        assert_non_null(made->config);
+        strcpy(made->config, text);
+    }
     const fanin_plan_options options = {.size = sizeof options, .dtype = dtype};
     assert_ok(fanin_plan_create(made->model, NULL, &options, &made->plan, &error), error);
     size_t ntensors = fanin_plan_tensor_count(made->plan);
@@ -76,7 +78,9 @@ static inline void made_begin(struct made *made, const char *model, fanin_dtype 
 {
     char relative[128], path[4096];
     snprintf(relative, sizeof relative, "tests/diagnose/models/%s.json", model);
-    made_begin_path(made, test_source_path(path, sizeof path, relative), dtype);
+    char *text = made_file_text(test_source_path(path, sizeof path, relative));
+    made_begin_text(made, text, dtype);
+    free(text);
 }
 
 /* Every tensor as the plan makes it at this seed. */
