@@ -233,7 +233,7 @@ struct branch {
 
 static const struct branch branches[] = {
     {"h.#.attn.c_proj.weight", "h.#.attn.c_attn.weight", "ln_f.weight"},
-    {"h.#.mlp.c_proj.weight", "h.#.mlp.c_fc.weight", "ln_f.weight"},
+    {"h.#.mlp.c_proj.weight", "h.#.mlp.c_fc.weight", "h.#.attn.c_attn.weight"}, /* GPT-Neo has the same, unscaled */
     {"layers.#.self_attention.linear_proj.weight", "layers.#.self_attention.linear_qkv.weight", NULL},
     {"layers.#.mlp.linear_fc2.weight", "layers.#.mlp.linear_fc1.weight", NULL},
     {"encoder.layers.#.self_attention.dense.weight", "encoder.layers.#.self_attention.query_key_value.weight", NULL},
