@@ -4,7 +4,7 @@
  * that the order of additions, and with it every bit, is the same in all variants.
  *
  * SUMMARIZE(name) names a function of this type, REAL the type, BITS and SIGNED its bits as integers that may alias it,
- * EIGHT_REAL eight of the type.
+ * VECTOR so many of the type as fill a vector of doubles, SUM_WIDTH.
  */
 
 /*
@@ -43,47 +43,57 @@ static double SUMMARIZE(sum_lanes)(double lanes[16])
     return lanes[0];
 }
 
-/* Eight values from there on, as doubles. */
-#define EIGHT(to, from)                                                                                                \
+/* Values from there on, as doubles. */
+#define WIDEN(to, from)                                                                                                \
     do {                                                                                                               \
-        EIGHT_REAL eight_;                                                                                             \
-        __builtin_memcpy(&eight_, from, sizeof eight_);                                                                \
-        to = __builtin_convertvector(eight_, eight_f64);                                                               \
+        VECTOR values_;                                                                                                \
+        __builtin_memcpy(&values_, from, sizeof values_);                                                              \
+        to = __builtin_convertvector(values_, vector_f64);                                                             \
     } while (0)
+
+/* Two vectors of lanes at a time, so that all sums stay in registers: narrow machines come by more than once. */
+#define FOR_LANES(lane) for (size_t lane = 0; lane < 16; lane += 2 * SUM_WIDTH)
 
 static void SUMMARIZE(moments)(const void *data, size_t n, double sums[4])
 {
     const REAL *values = data;
     const size_t whole = n & ~(size_t)15;
-    eight_f64 x, y, sum[2] = {{0}}, second[2] = {{0}}, third[2] = {{0}}, fourth[2] = {{0}};
-    double lanes[16];
-    for (size_t i = 0; i < whole; i += 16) {
-        EIGHT(x, values + i);
-        EIGHT(y, values + i + 8);
-        sum[0] += x;
-        sum[1] += y;
+    double lanes[16], lanes3[16], lanes4[16];
+    vector_f64 x, y;
+    FOR_LANES(lane)
+    {
+        vector_f64 sum[2] = {{0}};
+        for (size_t i = lane; i < whole; i += 16) {
+            WIDEN(x, values + i);
+            WIDEN(y, values + i + SUM_WIDTH);
+            sum[0] += x;
+            sum[1] += y;
+        }
+        __builtin_memcpy(lanes + lane, sum, sizeof sum);
     }
-    __builtin_memcpy(lanes, sum, sizeof lanes);
     for (size_t j = 0; j < n - whole; j++)
         lanes[j] += (double)values[whole + j];
     const double mean = SUMMARIZE(sum_lanes)(lanes) / (double)n;
-    for (size_t i = 0; i < whole; i += 16) {
-        EIGHT(x, values + i);
-        EIGHT(y, values + i + 8);
-        x -= mean;
-        y -= mean;
-        eight_f64 x2 = x * x, y2 = y * y;
-        second[0] += x2;
-        second[1] += y2;
-        third[0] += x2 * x;
-        third[1] += y2 * y;
-        fourth[0] += x2 * x2;
-        fourth[1] += y2 * y2;
+    FOR_LANES(lane)
+    {
+        vector_f64 second[2] = {{0}}, third[2] = {{0}}, fourth[2] = {{0}};
+        for (size_t i = lane; i < whole; i += 16) {
+            WIDEN(x, values + i);
+            WIDEN(y, values + i + SUM_WIDTH);
+            x -= mean;
+            y -= mean;
+            vector_f64 x2 = x * x, y2 = y * y;
+            second[0] += x2;
+            second[1] += y2;
+            third[0] += x2 * x;
+            third[1] += y2 * y;
+            fourth[0] += x2 * x2;
+            fourth[1] += y2 * y2;
+        }
+        __builtin_memcpy(lanes + lane, second, sizeof second);
+        __builtin_memcpy(lanes3 + lane, third, sizeof third);
+        __builtin_memcpy(lanes4 + lane, fourth, sizeof fourth);
     }
-    double lanes3[16], lanes4[16];
-    __builtin_memcpy(lanes, second, sizeof lanes);
-    __builtin_memcpy(lanes3, third, sizeof lanes3);
-    __builtin_memcpy(lanes4, fourth, sizeof lanes4);
     for (size_t j = 0; j < n - whole; j++) {
         double d = (double)values[whole + j] - mean, square = d * d;
         lanes[j] += square;
@@ -100,18 +110,22 @@ static void SUMMARIZE(row)(const void *data, size_t n, double *sum, double *squa
 {
     const REAL *values = data;
     const size_t whole = n & ~(size_t)15;
-    eight_f64 x, y, first[2] = {{0}}, second[2] = {{0}};
     double lanes[16], lanes2[16];
-    for (size_t i = 0; i < whole; i += 16) {
-        EIGHT(x, values + i);
-        EIGHT(y, values + i + 8);
-        first[0] += x;
-        first[1] += y;
-        second[0] += x * x;
-        second[1] += y * y;
+    vector_f64 x, y;
+    FOR_LANES(lane)
+    {
+        vector_f64 first[2] = {{0}}, second[2] = {{0}};
+        for (size_t i = lane; i < whole; i += 16) {
+            WIDEN(x, values + i);
+            WIDEN(y, values + i + SUM_WIDTH);
+            first[0] += x;
+            first[1] += y;
+            second[0] += x * x;
+            second[1] += y * y;
+        }
+        __builtin_memcpy(lanes + lane, first, sizeof first);
+        __builtin_memcpy(lanes2 + lane, second, sizeof second);
     }
-    __builtin_memcpy(lanes, first, sizeof lanes);
-    __builtin_memcpy(lanes2, second, sizeof lanes2);
     for (size_t j = 0; j < n - whole; j++) {
         double value = (double)values[whole + j];
         lanes[j] += value;
@@ -120,7 +134,8 @@ static void SUMMARIZE(row)(const void *data, size_t n, double *sum, double *squa
     *sum = SUMMARIZE(sum_lanes)(lanes);
     *square = SUMMARIZE(sum_lanes)(lanes2);
 }
-#undef EIGHT
+#undef FOR_LANES
+#undef WIDEN
 
 static uint64_t SUMMARIZE(hash)(const void *data, size_t n, const uint64_t *multipliers)
 {

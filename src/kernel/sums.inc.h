@@ -6,30 +6,31 @@ typedef uint32_t __attribute__((may_alias)) bits_of_f32;
 typedef int32_t __attribute__((may_alias)) signed_of_f32;
 typedef uint64_t __attribute__((may_alias)) bits_of_f64;
 typedef int64_t __attribute__((may_alias)) signed_of_f64;
-/* Vectors of the compiler, which it splits where the machine's are shorter. */
-typedef float __attribute__((vector_size(32))) eight_f32;
-typedef double __attribute__((vector_size(64))) eight_f64;
+/* As wide as the machine's: a compiler that has to split them does it through memory. */
+enum { SUM_WIDTH = D > 1 ? D : 2 };
+typedef float __attribute__((vector_size(4 * SUM_WIDTH))) vector_f32;
+typedef double __attribute__((vector_size(8 * SUM_WIDTH))) vector_f64;
 
 #define REAL            float
-#define EIGHT_REAL      eight_f32
+#define VECTOR          vector_f32
 #define BITS            bits_of_f32
 #define SIGNED          signed_of_f32
 #define SUMMARIZE(name) name##_of_f32
 #include "kernel/summarize.inc.h"
 #undef REAL
-#undef EIGHT_REAL
+#undef VECTOR
 #undef BITS
 #undef SIGNED
 #undef SUMMARIZE
 
 #define REAL            double
-#define EIGHT_REAL      eight_f64
+#define VECTOR          vector_f64
 #define BITS            bits_of_f64
 #define SIGNED          signed_of_f64
 #define SUMMARIZE(name) name##_of_f64
 #include "kernel/summarize.inc.h"
 #undef REAL
-#undef EIGHT_REAL
+#undef VECTOR
 #undef BITS
 #undef SIGNED
 #undef SUMMARIZE
