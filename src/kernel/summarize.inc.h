@@ -54,35 +54,23 @@ static double SUMMARIZE(sum_lanes)(double lanes[16])
 /* Two vectors of lanes at a time, so that all sums stay in registers: narrow machines come by more than once. */
 #define FOR_LANES(lane) for (size_t lane = 0; lane < 16; lane += 2 * SUM_WIDTH)
 
-static void SUMMARIZE(moments)(const void *data, size_t n, double sums[4])
+/* Sums of the first four powers of what values are from `from`. */
+static void SUMMARIZE(powers)(const REAL *values, size_t n, double from, double sums[4])
 {
-    const REAL *values = data;
     const size_t whole = n & ~(size_t)15;
-    double lanes[16], lanes3[16], lanes4[16];
+    double lanes[4][16];
     vector_f64 x, y;
     FOR_LANES(lane)
     {
-        vector_f64 sum[2] = {{0}};
+        vector_f64 first[2] = {{0}}, second[2] = {{0}}, third[2] = {{0}}, fourth[2] = {{0}};
         for (size_t i = lane; i < whole; i += 16) {
             WIDEN(x, values + i);
             WIDEN(y, values + i + SUM_WIDTH);
-            sum[0] += x;
-            sum[1] += y;
-        }
-        __builtin_memcpy(lanes + lane, sum, sizeof sum);
-    }
-    for (size_t j = 0; j < n - whole; j++)
-        lanes[j] += (double)values[whole + j];
-    const double mean = SUMMARIZE(sum_lanes)(lanes) / (double)n;
-    FOR_LANES(lane)
-    {
-        vector_f64 second[2] = {{0}}, third[2] = {{0}}, fourth[2] = {{0}};
-        for (size_t i = lane; i < whole; i += 16) {
-            WIDEN(x, values + i);
-            WIDEN(y, values + i + SUM_WIDTH);
-            x -= mean;
-            y -= mean;
+            x -= from;
+            y -= from;
             vector_f64 x2 = x * x, y2 = y * y;
+            first[0] += x;
+            first[1] += y;
             second[0] += x2;
             second[1] += y2;
             third[0] += x2 * x;
@@ -90,20 +78,47 @@ static void SUMMARIZE(moments)(const void *data, size_t n, double sums[4])
             fourth[0] += x2 * x2;
             fourth[1] += y2 * y2;
         }
-        __builtin_memcpy(lanes + lane, second, sizeof second);
-        __builtin_memcpy(lanes3 + lane, third, sizeof third);
-        __builtin_memcpy(lanes4 + lane, fourth, sizeof fourth);
+        __builtin_memcpy(lanes[0] + lane, first, sizeof first);
+        __builtin_memcpy(lanes[1] + lane, second, sizeof second);
+        __builtin_memcpy(lanes[2] + lane, third, sizeof third);
+        __builtin_memcpy(lanes[3] + lane, fourth, sizeof fourth);
     }
     for (size_t j = 0; j < n - whole; j++) {
-        double d = (double)values[whole + j] - mean, square = d * d;
-        lanes[j] += square;
-        lanes3[j] += square * d;
-        lanes4[j] += square * square;
+        double d = (double)values[whole + j] - from, square = d * d;
+        lanes[0][j] += d;
+        lanes[1][j] += square;
+        lanes[2][j] += square * d;
+        lanes[3][j] += square * square;
     }
-    sums[0] = mean;
-    sums[1] = SUMMARIZE(sum_lanes)(lanes);
-    sums[2] = SUMMARIZE(sum_lanes)(lanes3);
-    sums[3] = SUMMARIZE(sum_lanes)(lanes4);
+    for (int k = 0; k < 4; k++)
+        sums[k] = SUMMARIZE(sum_lanes)(lanes[k]);
+}
+
+/*
+ * Powers of differences from a guess of the mean, moved to the mean. A guess that is off by d costs the fourth moment
+ * digits as (d / std)^4 does: one that is off by more than a standard deviation is made again.
+ */
+static void SUMMARIZE(moments)(const void *data, size_t n, double sums[4])
+{
+    const REAL *values = data;
+    const size_t nguess = n < 16 ? n : 16;
+    double guess = 0, s[4];
+    for (size_t j = 0; j < nguess; j++)
+        guess += (double)values[j];
+    guess /= (double)nguess;
+    for (bool is_second = false;; is_second = true) {
+        SUMMARIZE(powers)(values, n, guess, s);
+        const double d = s[0] / (double)n;
+        sums[0] = guess + d;
+        sums[1] = s[1] - d * s[0];
+        sums[2] = s[2] - 3 * d * s[1] + 2 * d * d * s[0];
+        sums[3] = s[3] - 4 * d * s[2] + 6 * d * d * s[1] - 3 * d * d * d * s[0];
+        if (is_second || d * s[0] <= sums[1])
+            break;
+        guess = sums[0];
+    }
+    sums[1] = sums[1] > 0 ? sums[1] : 0;
+    sums[3] = sums[3] > 0 ? sums[3] : 0;
 }
 
 static void SUMMARIZE(row)(const void *data, size_t n, double *sum, double *square)
