@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums over values in plain C: the specification. Order is fixed: blocks of 4096 elements from a part's beginning,
- * sixteen lanes in a block, element i in lane i % 16; blocks and parts are put together in ascending order.
+ * Sums over values in plain C: the specification. Order is fixed: blocks of 4096 elements from a part's, or a long
+ * row's, beginning, sixteen lanes in a block, element i in lane i % 16; blocks and parts are put together in ascending
+ * order.
  */
 #include "diagnose/summarize.h"
 
@@ -14,7 +15,8 @@
 #include "base/memory.h"
 #include "kernel/convert.h"
 
-enum { BLOCK = 4096, NLANES = 16, HASH_BLOCK = 1024 };
+/* Rows of LONG_ROW values and more end a block: their sums follow from its moments. */
+enum { BLOCK = 4096, NLANES = 16, HASH_BLOCK = 1024, LONG_ROW = 1024 };
 
 /* -- Hashes ---------------------------------------------------------------------------------------------------------*/
 
@@ -400,15 +402,24 @@ static bool has_value(const double *values, uint64_t n)
     return false;
 }
 
+static void add_to_row(struct fanin_part *part, uint64_t r, bool is_first, const struct fanin_moments *moments)
+{
+    const double sum = (double)moments->n * moments->mean, square = moments->m2 + sum * moments->mean;
+    part->row_sums[r] = is_first ? sum : part->row_sums[r] + sum;
+    part->row_squares[r] = is_first ? square : part->row_squares[r] + square;
+}
+
+/* Sums of long rows are there afterwards if all values are finite. */
 static void take_blocks(struct fanin_part *part, const struct fanin_whole *whole, const void *values, bool is_wide,
-                        uint64_t n)
+                        uint64_t n, uint64_t length)
 {
     const size_t width = is_wide ? 8 : 4;
-    for (uint64_t at = 0; at < n; at += BLOCK) {
-        struct block block = {.values = (const uint8_t *)values + at * width,
-                              .begin = at,
-                              .n = n - at < BLOCK ? (size_t)(n - at) : BLOCK,
-                              .is_wide = is_wide};
+    size_t size;
+    for (uint64_t at = 0; at < n; at += size) {
+        const uint64_t left = length >= LONG_ROW ? length - at % length : n - at;
+        size = left < BLOCK ? (size_t)left : BLOCK;
+        struct block block = {
+            .values = (const uint8_t *)values + at * width, .begin = at, .n = size, .is_wide = is_wide};
         whole->kernel->range(block.values, block.n, &block.range);
         block.is_finite = range_is_finite(&block.range, is_wide);
         part->nzero += block.range.nzero;
@@ -419,6 +430,8 @@ static void take_blocks(struct fanin_part *part, const struct fanin_whole *whole
         struct fanin_moments moments =
             block.is_finite ? take_finite_block(part, whole->kernel, &block) : take_odd_block(part, &block);
         merge_moments(&part->moments, &moments);
+        if (length >= LONG_ROW)
+            add_to_row(part, at / length, at % length == 0, &moments);
         struct fanin_value_range narrow = block.range;
         if (is_wide)
             whole->kernels->summing_f32.range(part->floats + at, block.n, &narrow);
@@ -468,14 +481,16 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
     const size_t width = is_wide ? 8 : 4;
     part->floats = as_floats(part, whole, bytes, n);
     const void *bits = is_wide ? (const void *)bytes : part->floats;
-    take_blocks(part, whole, bits, is_wide, n);
-    const void *values = part->nnan + part->ninf > 0 ? make_finite(part, bits, is_wide, n) : bits;
     const uint64_t length = n < whole->ncols ? n : whole->ncols, nrows = n / length;
+    take_blocks(part, whole, bits, is_wide, n, length);
+    const bool is_finite = part->nnan + part->ninf == 0;
+    const void *values = is_finite ? bits : make_finite(part, bits, is_wide, n);
     for (uint64_t r = 0; r < nrows; r++) {
         part->row_hashes[r] =
             row_hash(whole->kernel, (const uint8_t *)bits + r * length * width, width, length, column);
-        whole->kernel->row((const uint8_t *)values + r * length * width, length, &part->row_sums[r],
-                           &part->row_squares[r]);
+        if (length < LONG_ROW || !is_finite)
+            whole->kernel->row((const uint8_t *)values + r * length * width, length, &part->row_sums[r],
+                               &part->row_squares[r]);
         if (is_wide && part->row_squares[r] == 0 && has_value((const double *)values + r * length, length))
             part->row_squares[r] = DBL_TRUE_MIN; /* below 2^-537 squares vanish, but no row of zeros is that */
     }

@@ -512,7 +512,9 @@ static const struct {
               {2, {PART + 300, 1}},
               {2, {3, PART + 1}},
               {2, {700, 777}},
-              {3, {40000, 3, 5}}};
+              {3, {40000, 3, 5}},
+              {2, {60, 1500}},
+              {3, {20, 100, 50}}};
 enum { NSHAPES = sizeof shapes / sizeof *shapes };
 
 static uint64_t nelem_of(int32_t ndim, const int64_t *shape)
