@@ -24,28 +24,44 @@ static bool is_random_weight(const struct fanin_record *record)
     return tensor->is_weight && tensor->is_random_looking && tensor->expected.kind != FANIN_LAW_OTHER;
 }
 
-fanin_status fanin_check_mean(struct fanin_examination *e, fanin_error *error)
+static double expected_mean(const struct fanin_record *record)
 {
-    const struct fanin_record *record = e->record;
+    double mean = fanin_law_mean(&record->tensor.expected);
+    return mean == mean ? mean : 0;
+}
+
+static bool is_off_centre(const struct fanin_record *record)
+{
     const fanin_statistics *s = &record->statistics;
-    double expected = fanin_law_mean(&record->tensor.expected);
     double std = __builtin_sqrt(s->variance), chance = FANIN_NERRORS / __builtin_sqrt((double)s->nelem);
     double limit = chance > MEAN_SHARE ? chance : MEAN_SHARE;
-    if (!(expected == expected))
-        expected = 0;
-    if (!is_random_weight(record) || s->nelem < MEAN_NVALUES || !(std > 0) ||
-        !(__builtin_fabs(s->mean - expected) > limit * std))
+    return is_random_weight(record) && s->nelem >= MEAN_NVALUES && std > 0 &&
+           __builtin_fabs(s->mean - expected_mean(record)) > limit * std;
+}
+
+/* Of values off their centre the rest follows, and is not told besides. */
+static bool is_heavy_tailed(const struct fanin_record *record)
+{
+    const fanin_statistics *s = &record->statistics;
+    double n = (double)s->nelem, chance = 3 + KURTOSIS_ERRORS * __builtin_sqrt(24.0 / n), one = 3 + FARTHEST_4 / n;
+    double limit = chance > KURTOSIS ? chance : KURTOSIS;
+    limit = one > limit ? one : limit;
+    return is_random_weight(record) && !is_off_centre(record) && (double)s->nzero <= 0.1 * n && s->kurtosis > limit;
+}
+
+fanin_status fanin_check_mean(struct fanin_examination *e, fanin_error *error)
+{
+    const fanin_statistics *s = &e->record->statistics;
+    if (!is_off_centre(e->record))
         return FANIN_OK;
     struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
+    const double expected = expected_mean(e->record), std = __builtin_sqrt(s->variance);
     draft.measured = s->mean;
     draft.expected = expected;
-    draft.what =
-        s->min >= 0 && expected == 0
-            ? fanin_say(e,
-                        "mean %+.3g, %.2g standard deviations, and no value below 0: uniform(0, a) instead of "
-                        "uniform(-a, a)?",
-                        s->mean, s->mean / std)
-            : fanin_say(e, "mean %+.3g, %.2g standard deviations", s->mean, __builtin_fabs(s->mean - expected) / std);
+    draft.what = fanin_say(
+        e, "mean %+.3g, %.2g standard deviations%s%s", s->mean, __builtin_fabs(s->mean - expected) / std,
+        expected != 0 ? " off" : "",
+        s->min >= 0 && expected == 0 ? ", and no value below 0: uniform(0, a) instead of uniform(-a, a)?" : "");
     draft.expectation = expected == 0 ? "mean 0" : fanin_say(e, "mean %.3g", expected);
     draft.consequence = "all units get the same push, which grows with the number of inputs and drowns what differs "
                         "between them";
@@ -55,12 +71,8 @@ fanin_status fanin_check_mean(struct fanin_examination *e, fanin_error *error)
 
 fanin_status fanin_check_tails(struct fanin_examination *e, fanin_error *error)
 {
-    const struct fanin_record *record = e->record;
-    const fanin_statistics *s = &record->statistics;
-    double n = (double)s->nelem, chance = 3 + KURTOSIS_ERRORS * __builtin_sqrt(24.0 / n), one = 3 + FARTHEST_4 / n;
-    double limit = chance > KURTOSIS ? chance : KURTOSIS;
-    limit = one > limit ? one : limit;
-    if (!is_random_weight(record) || (double)s->nzero > 0.1 * n || !(s->kurtosis > limit))
+    const fanin_statistics *s = &e->record->statistics;
+    if (!is_heavy_tailed(e->record))
         return FANIN_OK;
     struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
     bool low = -s->min > s->max;
@@ -117,7 +129,8 @@ fanin_status fanin_check_bounds(struct fanin_examination *e, fanin_error *error)
 {
     const struct fanin_record *record = e->record;
     const fanin_statistics *s = &record->statistics;
-    if (!is_random_weight(record) || e->scan->bins == NULL || !(s->max > s->min))
+    if (!is_random_weight(record) || is_off_centre(record) || is_heavy_tailed(record) || e->scan->bins == NULL ||
+        !(s->max > s->min))
         return FANIN_OK;
     double low = smooth_mass(e, s->min), high = smooth_mass(e, s->max);
     double low_limit = low + 6 * __builtin_sqrt(low) + 3, high_limit = high + 6 * __builtin_sqrt(high) + 3;

@@ -94,7 +94,7 @@ static bool looks_random(const struct fanin_examination *e)
     if (e->record->tensor.is_random_looking)
         return true;
     size_t n = s->ncols < e->scan->nfirst ? s->ncols : e->scan->nfirst;
-    return n >= 64 && fanin_head_is_random(e->scan->first, n < 1024 ? n : 1024);
+    return n >= 8 && fanin_head_is_random(e->scan->first, n < 1024 ? n : 1024);
 }
 
 /* Whether the outputs are dimension 1 (and so the blocks are of columns). */

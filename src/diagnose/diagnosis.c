@@ -140,6 +140,14 @@ static void note_forget_gate(struct fanin_record *record, const struct fanin_sca
     record->forget_mean = sum / (double)block;
 }
 
+static bool has_error(const struct fanin_record *record)
+{
+    const struct fanin_draft *draft = record->first;
+    while (draft != NULL && draft->severity != FANIN_SEVERITY_ERROR)
+        draft = draft->next;
+    return draft != NULL;
+}
+
 static fanin_status examine_tensor(void *context, size_t i, const struct fanin_scan *scan, fanin_error *error)
 {
     fanin_diagnosis *diagnosis = context;
@@ -161,7 +169,8 @@ static fanin_status examine_tensor(void *context, size_t i, const struct fanin_s
                                             .last = &record->last};
     for (size_t k = 0; k < nrows; k++) {
         examination.check = &rows[k].check;
-        if (rows[k].of_tensor != NULL && (!rows[k].check.deep || diagnosis->options->deep))
+        bool asked = !rows[k].check.deep || diagnosis->options->deep;
+        if (rows[k].of_tensor != NULL && asked && !(rows[k].sound_only && has_error(record)))
             FANIN_TRY(rows[k].of_tensor(&examination, error));
     }
     return FANIN_OK;

@@ -57,8 +57,8 @@ struct fanin_record {
     fanin_arena arena;       /* texts of its findings */
     struct fanin_draft *first, *last;
     const struct fanin_origin *origin; /* NULL: no floats */
-    double forget_mean; /* of the forget gate of an LSTM's bias; NaN: it has none */
-    float *head;        /* the first nhead values of a random-looking weight, as f32; else NULL */
+    double forget_mean;                /* of the forget gate of an LSTM's bias; NaN: it has none */
+    float *head;                       /* the first nhead values of a random-looking weight, as f32; else NULL */
     size_t nhead;
 };
 
@@ -134,6 +134,7 @@ typedef fanin_status (*fanin_check_function)(struct fanin_examination *examinati
 struct fanin_check_row {
     fanin_check check;
     fanin_check_function of_tensor; /* while its scan is there */
+    bool sound_only;                /* not of tensors that have an error already, which explains the rest */
     fanin_check_function of_all;    /* after all tensors */
 };
 const struct fanin_check_row *fanin_check_rows(size_t *count);

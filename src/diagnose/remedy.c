@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The law of a tensor that must be made anew: that of the plan; else what its kind always begins as; else what its
- * healthy siblings of one shape were drawn from. None of them: it says what is missing.
+ * The law of a tensor that must be made anew: that of the plan; else what its healthy siblings of one shape were drawn
+ * from; else what its kind always begins as; else the rule that made all other weights of its layer kind. None of them:
+ * it says what is missing.
  */
 #include "diagnose/remedy.h"
 
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "fanin/which.h"
 
 /* What rules accept; longer patterns become that of the role. */
 #define MAX_PATTERN_NBYTES 1000
@@ -51,16 +53,67 @@ static bool same_shape(const struct fanin_record *a, const struct fanin_record *
            memcmp(a->tensor.shape, b->tensor.shape, (size_t)a->tensor.ndim * sizeof *a->tensor.shape) == 0;
 }
 
+static bool is_healthy(const struct fanin_record *record)
+{
+    return record->tensor.worst < FANIN_SEVERITY_WARN && record->tensor.fitted.kind != FANIN_LAW_NONE &&
+           record->tensor.fitted.kind != FANIN_LAW_OTHER;
+}
+
 /* The law of the first sibling of this shape that nothing was found of. */
 static const fanin_law *sibling_law(const fanin_diagnosis *diagnosis, const struct fanin_record *record)
 {
     const struct fanin_role *role = &diagnosis->roles[record->role];
     for (size_t i = 0; i < role->count; i++) {
         const struct fanin_record *sibling = &diagnosis->records[role->members[i]];
-        if (sibling != record && sibling->tensor.worst < FANIN_SEVERITY_WARN && same_shape(sibling, record) &&
-            sibling->tensor.fitted.kind != FANIN_LAW_NONE && sibling->tensor.fitted.kind != FANIN_LAW_OTHER)
+        if (sibling != record && is_healthy(sibling) && same_shape(sibling, record))
             return &sibling->tensor.fitted;
     }
+    return NULL;
+}
+
+static bool has_rule(const struct fanin_record *record, const char *rule)
+{
+    for (size_t k = 0; k < record->origin->nrules; k++)
+        if (strcmp(record->origin->rules[k].rule, rule) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the rule that made one is asked of for the other: tensors of one role and shape, weights of one layer kind.
+ */
+static bool is_comparable(const struct fanin_record *record, const struct fanin_record *other, bool siblings)
+{
+    if (other == record || !is_healthy(other) || other->origin == NULL || other->origin->nrules == 0)
+        return false;
+    return siblings ? same_shape(record, other)
+                    : record->tensor.is_weight && other->tensor.is_weight &&
+                          record->tensor.layer_kind == other->tensor.layer_kind && other->layout == record->layout &&
+                          other->groups <= 1 && record->groups <= 1;
+}
+
+/*
+ * The most usual rule by which all healthy tensors that are comparable can have been made, if they are at least so
+ * many. It is a scheme if it gives each of different shapes what it has.
+ */
+static const char *common_rule(const fanin_diagnosis *diagnosis, const struct fanin_record *record, bool siblings)
+{
+    const struct fanin_role *role = &diagnosis->roles[record->role];
+    const struct fanin_record *first = NULL;
+    size_t n = siblings ? role->count : diagnosis->nrecords, least = siblings ? 1 : 2, count = 0;
+    bool possible[16] = {false};
+    for (size_t i = 0; i < n; i++) {
+        const struct fanin_record *other = &diagnosis->records[siblings ? role->members[i] : i];
+        if (!is_comparable(record, other, siblings))
+            continue;
+        count++;
+        if (first == NULL)
+            first = other;
+        for (size_t k = 0; k < first->origin->nrules && k < 16; k++)
+            possible[k] = (first == other || possible[k]) && has_rule(other, first->origin->rules[k].rule);
+    }
+    for (size_t k = 0; first != NULL && count >= least && k < first->origin->nrules && k < 16; k++)
+        if (possible[k])
+            return first->origin->rules[k].rule;
     return NULL;
 }
 
@@ -85,16 +138,22 @@ static void add_init(const fanin_diagnosis *diagnosis, const struct fanin_record
                      fanin_text *text)
 {
     const fanin_law *law;
-    const char *usual = usual_init(record->part);
+    const char *rule, *usual = usual_init(record->part);
     if (record->planned != SIZE_MAX) {
         if (record->initializer != NULL)
             fanin_text_add(text, record->initializer);
-    } else if ((law = sibling_law(diagnosis, record)) != NULL)
+    } else if ((rule = common_rule(diagnosis, record, true)) != NULL)
+        fanin_text_add(text, rule);
+    else if ((law = sibling_law(diagnosis, record)) != NULL)
         add_law(text, law);
-    else if (remedy == FANIN_REMEDY_REDRAW && record->tensor.fitted.kind != FANIN_LAW_NONE)
-        add_law(text, &record->tensor.fitted);
     else if (usual != NULL)
         fanin_text_add(text, usual);
+    else if ((rule = common_rule(diagnosis, record, false)) != NULL)
+        fanin_text_add(text, rule);
+    else if (remedy == FANIN_REMEDY_REDRAW && record->origin != NULL && record->origin->nrules > 0)
+        fanin_text_add(text, record->origin->rules[0].rule);
+    else if (remedy == FANIN_REMEDY_REDRAW && record->tensor.fitted.kind != FANIN_LAW_NONE)
+        add_law(text, &record->tensor.fitted);
 }
 
 /* ---- patterns ---- */
