@@ -8,10 +8,12 @@
 
 fanin.init      torch.nn.init on arrays, in place            fanin.Generator  seeds, draws, torch's state bytes
 fanin.view      what the bytes of an array are               fanin.Plan       plans: a whole model from one seed
-fanin.torch     for torch: `init` as a drop-in, `accelerate()`; needs torch, and is imported only by name
+fanin.check     whether weights are initialized as they should be
+fanin.torch     for torch: `init` as a drop-in, `accelerate()`, `check(model)`; needs torch, and is imported only by name
 """
 
 from . import init
+from ._check import Diagnosis, Finding, check
 from ._lib import DTYPES, VERSION as __version__
 from ._tensor import View, view
 from ._threads import get_num_threads, set_num_threads
@@ -20,6 +22,6 @@ from .errors import (ArgumentError, ArrayError, CancelledError, DtypeError, Fani
 from .generator import Generator, profiles
 from .plan import Plan, PlanTensor
 
-__all__ = ["init", "DTYPES", "View", "view", "get_num_threads", "set_num_threads", "Generator", "profiles", "Plan", "PlanTensor",
+__all__ = ["init", "check", "Diagnosis", "Finding", "DTYPES", "View", "view", "get_num_threads", "set_num_threads", "Generator", "profiles", "Plan", "PlanTensor",
            "FaninError", "ArgumentError", "ArrayError", "CancelledError", "DtypeError", "FileError", "FormatError",
            "MismatchError", "OutOfMemoryError", "OutputExistsError", "ShapeError", "UnsupportedError"]

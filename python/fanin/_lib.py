@@ -128,9 +128,88 @@ class WriteResult(ctypes.Structure):
     _fields_ = [("digest", Digest), ("nbytes", ctypes.c_uint64), ("nfiles", ctypes.c_size_t)]
 
 
+# Called with (user, number of the tensor, offset, where the bytes go, how many, error), from any thread.
+Read = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_void_p,
+                        ctypes.c_size_t, ctypes.POINTER(Error))
+
+
+class CheckpointTensor(ctypes.Structure):
+    C_NAME = "fanin_checkpoint_tensor"
+    _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("ndim", ctypes.c_int32),
+                ("shape", ctypes.POINTER(ctypes.c_int64)), ("nelem", ctypes.c_uint64), ("nbytes", ctypes.c_uint64),
+                ("file", ctypes.c_size_t), ("offset", ctypes.c_uint64)]
+
+
+class Weight(ctypes.Structure):
+    C_NAME = "fanin_weight"
+    _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("ndim", ctypes.c_int32),
+                ("shape", ctypes.POINTER(ctypes.c_int64)), ("is_buffer", ctypes.c_bool), ("tied_to", ctypes.c_char_p),
+                ("layer_kind", ctypes.c_int), ("role", ctypes.c_char_p), ("layout", ctypes.c_int),
+                ("groups", ctypes.c_int32), ("activation", ctypes.c_char_p), ("norm_follows", ctypes.c_int),
+                ("in_residual", ctypes.c_int), ("chain", ctypes.c_size_t)]
+
+
+class Weights(ctypes.Structure):
+    C_NAME = "fanin_weights"
+    _fields_ = [("nweights", ctypes.c_size_t), ("weights", ctypes.POINTER(Weight)), ("read", Read),
+                ("user", ctypes.c_void_p), ("name", ctypes.c_char_p), ("has_seed", ctypes.c_bool),
+                ("seed", ctypes.c_uint64), ("metadata", ctypes.c_char_p)]
+
+
+class Check(ctypes.Structure):
+    C_NAME = "fanin_check"
+    _fields_ = [("id", ctypes.c_char_p), ("title", ctypes.c_char_p), ("measures", ctypes.c_char_p),
+                ("rule", ctypes.c_char_p), ("worst", ctypes.c_int), ("means", ctypes.c_char_p),
+                ("fix", ctypes.c_char_p), ("source", ctypes.c_char_p), ("deep", ctypes.c_bool)]
+
+
+class Finding(ctypes.Structure):
+    C_NAME = "fanin_finding"
+    _fields_ = [("check", ctypes.POINTER(Check)), ("severity", ctypes.c_int), ("ntensors", ctypes.c_size_t),
+                ("tensors", ctypes.POINTER(ctypes.c_size_t)), ("where", ctypes.c_char_p), ("what", ctypes.c_char_p),
+                ("measured", ctypes.c_double), ("expected", ctypes.c_double), ("expectation", ctypes.c_char_p),
+                ("consequence", ctypes.c_char_p), ("rule", ctypes.c_char_p), ("missing", ctypes.c_char_p),
+                ("command", ctypes.c_char_p)]
+
+
+class DiagnosisOptions(ctypes.Structure):
+    C_NAME = "fanin_diagnosis_options"
+    _fields_ = [("size", ctypes.c_size_t), ("parallel", ctypes.POINTER(Parallel)), ("progress", Progress),
+                ("user", ctypes.c_void_p), ("model", ctypes.c_void_p), ("plan", ctypes.c_void_p),
+                ("config", ctypes.c_char_p), ("activation", ctypes.c_char_p), ("expect", ctypes.c_bool),
+                ("deep", ctypes.c_bool), ("target", ctypes.c_int), ("plan_is_partial", ctypes.c_bool),
+                ("command", ctypes.c_char_p)]
+
+
+class Law(ctypes.Structure):
+    C_NAME = "fanin_law"
+    _fields_ = [("kind", ctypes.c_int), ("value", ctypes.c_double), ("mean", ctypes.c_double),
+                ("std", ctypes.c_double), ("low", ctypes.c_double), ("high", ctypes.c_double)]
+
+
+class DiagnosisTensor(ctypes.Structure):
+    C_NAME = "fanin_diagnosis_tensor"
+    _fields_ = [("name", ctypes.c_char_p), ("dtype", ctypes.c_int), ("ndim", ctypes.c_int32),
+                ("shape", ctypes.POINTER(ctypes.c_int64)), ("statistics", ctypes.c_void_p),
+                ("pattern", ctypes.c_char_p), ("layer_kind", ctypes.c_int), ("role", ctypes.c_char_p),
+                ("is_buffer", ctypes.c_bool), ("is_weight", ctypes.c_bool), ("is_random_looking", ctypes.c_bool),
+                ("fan_in", ctypes.c_int64), ("fan_out", ctypes.c_int64), ("layer", ctypes.c_int64),
+                ("activation", ctypes.c_char_p), ("expected", Law), ("expected_by", ctypes.c_char_p),
+                ("expected_std", ctypes.c_double), ("fitted", Law), ("worst", ctypes.c_int)]
+
+
+class DiagnosisSummary(ctypes.Structure):
+    C_NAME = "fanin_diagnosis_summary"
+    _fields_ = [("name", ctypes.c_char_p), ("known_by", ctypes.c_char_p), ("family", ctypes.c_char_p),
+                ("nelem", ctypes.c_uint64), ("nbytes", ctypes.c_uint64), ("has_seed", ctypes.c_bool),
+                ("seed", ctypes.c_uint64), ("profile", ctypes.c_char_p), ("target", ctypes.c_int),
+                ("deep", ctypes.c_bool), ("expect", ctypes.c_bool)]
+
+
 STRUCTS = {struct.C_NAME: struct
            for struct in (Error, Tensor, Generator, Fill, FillStream, Fans, Parallel, Call, Resolved, PlanOptions,
-                          PlanTensor, Digest, RunOptions, Slice, WriteOptions, WriteResult)}
+                          PlanTensor, Digest, RunOptions, Slice, WriteOptions, WriteResult, CheckpointTensor, Weight, Weights, Check,
+                          Finding, DiagnosisOptions, Law, DiagnosisTensor, DiagnosisSummary)}
 
 # -- Functions --------------------------------------------------------------------------------------------------------
 
@@ -216,6 +295,26 @@ fanin_status fanin_run_slices(const fanin_plan *, const fanin_run_options *, con
 fanin_status fanin_run_memory(const fanin_plan *, const fanin_run_options *, void *const *, fanin_error *);
 fanin_status fanin_run_digest(const fanin_plan *, const fanin_run_options *, fanin_digest *, fanin_error *);
 void fanin_digest_hex(const fanin_digest *, char[65]);
+fanin_status fanin_plan_part(const fanin_plan *, const bool *, fanin_plan **, fanin_error *);
+
+fanin_status fanin_checkpoint_open(const char *, fanin_checkpoint **, fanin_error *);
+void fanin_checkpoint_close(fanin_checkpoint *);
+size_t fanin_checkpoint_tensor_count(const fanin_checkpoint *);
+const fanin_checkpoint_tensor *fanin_checkpoint_tensor_at(const fanin_checkpoint *, size_t);
+
+fanin_layer_kind fanin_layer_kind_from_name(const char *);
+fanin_status fanin_diagnose(const fanin_weights *, const fanin_diagnosis_options *, fanin_diagnosis **, fanin_error *);
+fanin_status fanin_diagnose_checkpoint(const fanin_checkpoint *, const fanin_diagnosis_options *, fanin_diagnosis **,
+                                       fanin_error *);
+void fanin_diagnosis_free(fanin_diagnosis *);
+const fanin_diagnosis_summary *fanin_diagnosis_summarize(const fanin_diagnosis *);
+size_t fanin_diagnosis_severity_count(const fanin_diagnosis *, fanin_severity);
+size_t fanin_diagnosis_finding_count(const fanin_diagnosis *);
+const fanin_finding *fanin_diagnosis_finding_at(const fanin_diagnosis *, size_t);
+size_t fanin_diagnosis_tensor_count(const fanin_diagnosis *);
+const fanin_diagnosis_tensor *fanin_diagnosis_tensor_at(const fanin_diagnosis *, size_t);
+fanin_status fanin_diagnosis_to_json(const fanin_diagnosis *, char **, fanin_error *);
+fanin_status fanin_diagnosis_to_html(const fanin_diagnosis *, char **, fanin_error *);
 fanin_status fanin_run_checkpoint(const fanin_plan *, const fanin_run_options *, const fanin_write_options *,
                                   fanin_write_result *, fanin_error *);
 """
@@ -223,9 +322,10 @@ fanin_status fanin_run_checkpoint(const fanin_plan *, const fanin_run_options *,
 _VALUES = {"void": None, "bool": ctypes.c_bool, "double": ctypes.c_double, "int64_t": ctypes.c_int64,
            "uint32_t": ctypes.c_uint32, "uint64_t": ctypes.c_uint64, "size_t": ctypes.c_size_t,
            "unsigned": ctypes.c_uint, "fanin_status": ctypes.c_int, "fanin_dtype": ctypes.c_int,
-           "fanin_nonlinearity": ctypes.c_int, "fanin_profile": ctypes.c_uint32}
+           "fanin_nonlinearity": ctypes.c_int, "fanin_layer_kind": ctypes.c_int, "fanin_severity": ctypes.c_int, "fanin_profile": ctypes.c_uint32}
 # Pointers to what Python does not look into: bytes, and the library's opaque objects.
-_OPAQUE = ("void", "uint8_t", "fanin_model", "fanin_recipe", "fanin_plan", "fanin_pool", "fanin_variable")
+_OPAQUE = ("void", "uint8_t", "fanin_model", "fanin_recipe", "fanin_plan", "fanin_pool", "fanin_variable", "fanin_checkpoint",
+           "fanin_diagnosis")
 
 
 def _ctype_of(text):
