@@ -46,8 +46,8 @@ typedef struct fanin_same fanin_same;
 
 /*
  * Strongest first. b may be NULL, or a again: then pairs within a. Tensors of one value, and of no floats unless they
- * are equal, are passed over, as are correlations that chance gives (7.5 / sqrt(n)). Lags are found up to half of the
- * shorter tensor, and up to 65,536; of larger tensors correlations are those of the first 2^22 values.
+ * are equal, are passed over, as are correlations that chance gives (7.5 / sqrt(n)). Lags are found up to 65,536;
+ * of larger tensors correlations are those of the first 2^22 values.
  */
 FANIN_API fanin_status fanin_same_find(const fanin_checkpoint *a, const fanin_checkpoint *b,
                                        const fanin_same_options *options, fanin_same **same, fanin_error *error);

@@ -329,8 +329,11 @@ static fanin_status find_whole(struct fanin_record *record, const struct fanin_s
         double nzeros = (double)(scan->statistics.nzero / scan->statistics.ncols);
         /* torch rounds the number of zeros up: any share that gives it is right */
         zeros = zeros > 0 && ceil(zeros * (double)scan->statistics.nrows) == nzeros ? zeros : share;
-        snprintf(call, sizeof call, "sparse(sparsity=%s, std=%s)", fanin_number_format(zeros, number),
-                 fanin_number_format(round != 0 ? round : std, other));
+        if (round == 0.01)
+            snprintf(call, sizeof call, "sparse(sparsity=%s)", fanin_number_format(zeros, number));
+        else
+            snprintf(call, sizeof call, "sparse(sparsity=%s, std=%s)", fanin_number_format(zeros, number),
+                     fanin_number_format(round != 0 ? round : std, other));
         FANIN_TRY(add_rule(record, "sparse (Martens)", call, origin->std, origin, error));
         origin->law.kind = FANIN_LAW_OTHER;
     } else {

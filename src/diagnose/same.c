@@ -532,7 +532,7 @@ static fanin_status try_lag(struct search *s, size_t i, size_t k, uint64_t lag, 
     if (i == k || (!s->is_one && outer->is_second == inner->is_second) || is_found(s, a, b))
         return FANIN_OK;
     const uint64_t n = least(least(outer->tensor->nelem - lag, inner->tensor->nelem), MAX_COMPARED);
-    if (n < MIN_NVALUES || lag > least(outer->tensor->nelem, inner->tensor->nelem) / 2)
+    if (n < MIN_NVALUES)
         return FANIN_OK;
     const struct alignment at = {.lag = is_ordered ? (int64_t)lag : -(int64_t)lag, .n = n};
     return try_alignment(s, a, b, &at, FANIN_SAME_SHIFTED, &found, error);

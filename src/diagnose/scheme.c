@@ -260,9 +260,9 @@ static void consider_numbers(struct search *search)
         struct fanin_scheme scheme = {.law = *law, .fan = -1};
         if (law->kind == FANIN_LAW_NORMAL && law->mean == 0) {
             /* in small tensors any number is round: then the usual ones are tried */
-            static const double usual[] = {0.02, 0.01, 1};
+            static const double usual[] = {0.02, 0.01, 0.006, 1};
             double round = fanin_scheme_round_number(law->std, search->tolerance);
-            for (size_t k = 0; k < 4; k++) {
+            for (size_t k = 0; k < 5; k++) {
                 double std = k == 0 ? round : usual[k - 1];
                 if (std == 0)
                     continue;
@@ -334,7 +334,7 @@ size_t fanin_scheme_find(const struct fanin_scheme_subject *subject, const struc
     search.std = sqrt(s->variance + s->mean * s->mean);
     search.tolerance = FANIN_LAW_MAX_ERRORS * sqrt((kurtosis - 1) / (4 * (double)s->nelem)) + 1e-6;
     if (fanin_dtype_nbits(subject->dtype) <= 16)
-        search.tolerance += 0.004; /* half a step of bf16, and torch's coarse uniforms */
+        search.tolerance += subject->dtype == FANIN_F16 ? 0.004 : 0.012; /* torch's coarse uniforms, rounding */
     /* of embeddings and of what is no known layer fans say little, of more than two dimensions nothing */
     const bool plain = subject->layer_kind == FANIN_LAYER_EMBEDDING || subject->layer_kind == FANIN_LAYER_NONE;
     consider_bound_of(&search, "torch's default of recurrent layers", "hidden_size", subject->hidden);
