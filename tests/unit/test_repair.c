@@ -158,6 +158,24 @@ static void by_its_plan(void **state)
     assert_int_equal(test_count_files("folder", ""), 1);
 }
 
+/* At another seed it is what the plan makes there, but the whole is no plan's any more, and does not say so. */
+static void by_its_plan_at_another_seed(void **state)
+{
+    (void)state;
+    make("bad.safetensors", 7, 0);
+    make("other.safetensors", 8, 0);
+    test_damage("bad.safetensors", "emb.weight", 4000, nan32, 4);
+    test_damage("bad.safetensors", "h.1.weight", 0, nan32, 4);
+    const fanin_run_options options = test_options(8);
+    repair("bad.safetensors", "new.safetensors", plan, plan, &options);
+    assert_string_equal(differing("bad.safetensors", "new.safetensors"), "emb.weight,h.1.weight");
+    assert_string_equal(differing("other.safetensors", "new.safetensors"), "h.0.weight,half.weight");
+    assert_true(metadata_is("new.safetensors", FANIN_METADATA_SEED, NULL));
+    assert_true(metadata_is("new.safetensors", FANIN_METADATA_PLAN, NULL));
+    assert_true(metadata_is("new.safetensors", FANIN_METADATA_PLAN_SHA256, NULL));
+    assert_int_equal(count_findings("new.safetensors", plan), 0);
+}
+
 /* Rules draw in the order of the names, and of nothing but what they make. */
 static void by_rules(void **state)
 {
@@ -390,9 +408,13 @@ static int free_plan(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_its_plan), cmocka_unit_test(by_rules),
-                                       cmocka_unit_test(threads),     cmocka_unit_test(what_is_left),
-                                       cmocka_unit_test(refusals),    cmocka_unit_test(progress_and_cancelling),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_its_plan),
+                                       cmocka_unit_test(by_its_plan_at_another_seed),
+                                       cmocka_unit_test(by_rules),
+                                       cmocka_unit_test(threads),
+                                       cmocka_unit_test(what_is_left),
+                                       cmocka_unit_test(refusals),
+                                       cmocka_unit_test(progress_and_cancelling),
                                        cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, make_plan, free_plan);
 }
