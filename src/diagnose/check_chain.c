@@ -248,6 +248,21 @@ static bool follow(struct walk *walk)
     return true;
 }
 
+/* For who reads the diagnosis: the standard deviation with which each layer would keep the square of the signal. */
+static void recommend(struct fanin_examination *e, const struct walk *walk)
+{
+    struct fanin_record *records = walk->diagnosis->records;
+    for (size_t i = 0; i < walk->nlayers; i++) {
+        fanin_diagnosis_tensor *tensor = &records[walk->layers[i]].tensor;
+        const char *before = records[walk->layers[i > 0 ? i - 1 : 0]].tensor.activation;
+        const struct activation *activation = find_activation(before);
+        if (tensor->expected.kind != FANIN_LAW_NONE || !isnan(tensor->expected_std) || activation == NULL)
+            continue;
+        tensor->expected_std = 1 / sqrt((double)tensor->fan_in * moments_of(activation, 1).square);
+        tensor->expected_by = fanin_say(e, "%s (%s follows)", activation->scheme, activation->name);
+    }
+}
+
 /* The rule that all layers fit, or most: the first one's that most share. */
 static const fanin_origin_rule *common_rule(const struct walk *walk, size_t *count)
 {
@@ -296,6 +311,7 @@ fanin_status fanin_check_chain(struct fanin_examination *e, fanin_error *error)
         return fanin_fail_memory(error, e->diagnosis->nrecords * sizeof *walk.layers);
     if (!find_layers(&walk) || !follow(&walk))
         return FANIN_OK;
+    recommend(e, &walk);
     /* an activation that saturates keeps the signal within bounds, and then the gradient tells */
     const bool by_gradient = distance_from_1(walk.gradient) > distance_from_1(walk.signal);
     const double factor = by_gradient ? walk.gradient : walk.signal, off = distance_from_1(factor);

@@ -35,6 +35,7 @@ typedef struct panel {
     int worst;
     double low, high; /* log10 */
     bool has_expected;
+    size_t nlayers; /* of the whole model that a standard deviation, but no distribution, is known for */
 } panel;
 
 static bool is_shown(const fanin_diagnosis_tensor *tensor)
@@ -66,15 +67,15 @@ static bool has_expected(const fanin_diagnosis_tensor *tensor)
 }
 
 /*
- * How far, as a factor, a standard deviation may be off: 7.5 of its standard errors where the distribution is known,
- * ten times where no more is known than what suits the layer.
+ * How far, in decades, a standard deviation may be off: 7.5 of its standard errors where the distribution is known;
+ * where no more is known than what suits the layer, what makes ten times over all nlayers of them.
  */
-static double tolerance_of(const fanin_diagnosis_tensor *tensor)
+static double reach_of(const fanin_diagnosis_tensor *tensor, size_t nlayers)
 {
     if (tensor->expected.kind == FANIN_LAW_NONE)
-        return 10;
+        return 1 / (double)nlayers;
     const double n = (double)tensor->statistics->nelem;
-    return 1 + 7.5 / sqrt((tensor->expected.kind == FANIN_LAW_UNIFORM ? 5 : 2) * n);
+    return fanin_markup_log10(1 + 7.5 / sqrt((tensor->expected.kind == FANIN_LAW_UNIFORM ? 5 : 2) * n));
 }
 
 static void widen(panel *of, double value)
@@ -179,7 +180,7 @@ static void add_bands(fanin_text *page, const panel *of)
             if (!has_expected(tensor))
                 continue;
             const double middle = fanin_markup_log10(tensor->expected_std);
-            const double reach = fanin_markup_log10(tolerance_of(tensor)), x = LEFT + step * (double)i;
+            const double reach = reach_of(tensor, of->nlayers), x = LEFT + step * (double)i;
             double top = y_of(of, middle + reach), bottom = y_of(of, middle - reach);
             if (bottom - top < 5) { /* thinner could not be seen */
                 top = y_of(of, middle) - 2.5;
@@ -270,7 +271,7 @@ static void add_panel(fanin_text *page, const panel *of)
 /* -- Panels ------------------------------------------------------------------------------------------------------- */
 
 /* Roles of several layers become panels, and what is left moves to the end of `members`; returns the panels' number. */
-static size_t gather_panels(const fanin_diagnosis_tensor **members, size_t n, panel *panels,
+static size_t gather_panels(const fanin_diagnosis_tensor **members, size_t n, size_t nlayers, panel *panels,
                             const fanin_diagnosis_tensor **others, size_t *nothers)
 {
     size_t npanels = 0;
@@ -279,7 +280,8 @@ static size_t gather_panels(const fanin_diagnosis_tensor **members, size_t n, pa
         for (end = begin + 1; end < n && strcmp(members[begin]->pattern, members[end]->pattern) == 0;)
             end++;
         if (end - begin >= MIN_NMEMBERS)
-            panels[npanels++] = (panel){.members = members + begin, .n = end - begin, .is_role = true};
+            panels[npanels++] =
+                (panel){.members = members + begin, .n = end - begin, .is_role = true, .nlayers = nlayers};
         else
             for (size_t i = begin; i < end; i++)
                 others[(*nothers)++] = members[i];
@@ -298,7 +300,8 @@ static void add_explanation(fanin_text *page, const panel *panels, size_t npanel
                    "<section aria-labelledby=\"scale\"><h2 id=\"scale\">Scale</h2>\n<p class=\"lead\">Each mark is the "
                    "standard deviation of one weight, on a logarithmic axis. ");
     fanin_text_add(page, has ? "The line is what it should be, the band what may be: 7.5 standard errors where the "
-                               "distribution is known, a tenth to ten times where only the layer is."
+                               "distribution is known; where only the layers are, what makes ten times over all of "
+                               "them."
                              : "Nothing tells what it should be: <code>--config</code>, <code>--plan</code> or "
                                "<code>--recipe</code> would.");
     fanin_text_add(page, " A mark on the floor has none: all its values are equal, or none is finite.</p>\n"
@@ -338,11 +341,11 @@ fanin_status fanin_page_scales(fanin_text *page, const fanin_diagnosis *diagnosi
     if (members == NULL || others == NULL || panels == NULL) {
         status = fanin_fail_memory(error, n * sizeof *members);
     } else {
-        size_t nshown = 0;
-        while (nshown < n && is_shown(members[nshown]))
-            nshown++;
-        panel rest = {.members = others};
-        const size_t npanels = gather_panels(members, nshown, panels, others, &rest.n);
+        size_t nshown = 0, nlayers = 0;
+        for (; nshown < n && is_shown(members[nshown]); nshown++)
+            nlayers += has_expected(members[nshown]) && members[nshown]->expected.kind == FANIN_LAW_NONE;
+        panel rest = {.members = others, .nlayers = nlayers};
+        const size_t npanels = gather_panels(members, nshown, nlayers, panels, others, &rest.n);
         rest.name = npanels > 0 ? "the others" : "all weights";
         if (nshown > 0)
             add_panels(page, panels, npanels, &rest);

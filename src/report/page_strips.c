@@ -188,10 +188,10 @@ fanin_status fanin_page_strips(fanin_text *page, const fanin_diagnosis *diagnosi
         status = fanin_fail_memory(error, n * sizeof *cells);
     } else if (n > 0) {
         const size_t ncells = gather_cells(sorted, n, cells);
-        fanin_text_add(
-            page, "<section aria-labelledby=\"where\"><h2 id=\"where\">Where</h2>\n"
-                  "<p class=\"legend\"><i class=\"e\"></i>error <i class=\"w\"></i>warning <i class=\"i\"></i>note "
-                  "<i class=\"ok\"></i>nothing found</p>\n");
+        fanin_text_add(page, "<section aria-labelledby=\"where\"><h2 id=\"where\">Where</h2>\n"
+                             "<p class=\"legend\"><span><i class=\"e\"></i>error</span> "
+                             "<span><i class=\"w\"></i>warning</span> <span><i class=\"i\"></i>note</span> "
+                             "<span><i class=\"ok\"></i>nothing found</span></p>\n");
         add_strips(page, cells, part_stacks(cells, ncells, scratch), ncells);
         fanin_text_add(page, "</section>\n");
     }

@@ -27,12 +27,14 @@ static int compare_patterns(const fanin_diagnosis_tensor *a, const fanin_diagnos
 
 static int compare_findings(const fanin_diagnosis_tensor *a, const fanin_diagnosis_tensor *b)
 {
-    return (b->worst > a->worst) - (b->worst < a->worst);
+    const int order = (b->worst > a->worst) - (b->worst < a->worst);
+    return order != 0 ? order : compare_patterns(a, b);
 }
 
 static int compare_sizes(const fanin_diagnosis_tensor *a, const fanin_diagnosis_tensor *b)
 {
-    return (b->statistics->nelem > a->statistics->nelem) - (b->statistics->nelem < a->statistics->nelem);
+    const int order = (b->statistics->nelem > a->statistics->nelem) - (b->statistics->nelem < a->statistics->nelem);
+    return order != 0 ? order : compare_patterns(a, b);
 }
 
 /* -- Cells -------------------------------------------------------------------------------------------------------- */
