@@ -198,7 +198,7 @@ static void findings_are_on_the_page(void **state)
     assert_non_null(strstr(page, "<title>2 errors"));
     assert_non_null(strstr(page, "<h3><svg class=\"g\" viewBox=\"0 0 16 16\" role=\"img\" aria-label=\"error\">"));
     assert_non_null(strstr(page, "<code>layers.0.fc3.weight</code></p>\n<p class=\"what\">1 NaN of 64 values"));
-    assert_non_null(strstr(page, "layers.0.fc3.weight=uniform(a="));
+    assert_non_null(strstr(page, "<dt>made anew by</dt><dd><code class=\"copy\">layers.0.fc3.weight="));
     assert_non_null(strstr(page, "<pre class=\"type\"><code>fanin check model --fix -o NEW</code></pre>"));
     assert_non_null(strstr(page, "layers.0\xe2\x80\x93"
                                  "11"));
