@@ -698,13 +698,24 @@ static double within_bin(uint32_t bin, double share, bool is_exact)
     return from + (to - from) * share;
 }
 
+/* The rank after this one; what lies between the signs is empty and left out. */
+static uint32_t next_rank(const struct fanin_whole *whole, uint32_t rank)
+{
+    const struct fanin_bin_range *used = whole->sums.used;
+    const uint32_t from = used[1].end > 0 ? SIGN + INFINITE - used[1].begin : INFINITE,
+                   to = used[0].end > 0 ? INFINITE + used[0].begin : 2 * INFINITE;
+    rank++;
+    return rank >= from && rank < to ? to : rank;
+}
+
 static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *statistics)
 {
     const uint64_t n = whole->sums.moments.n;
     const bool is_exact = fanin_scan_is_exact(whole->dtype);
     uint64_t before = 0;
     size_t q = 0;
-    for (uint32_t rank = first_rank(whole); rank < last_rank(whole) && q < FANIN_QUANTILE_COUNT; rank++) {
+    for (uint32_t rank = first_rank(whole); rank < last_rank(whole) && q < FANIN_QUANTILE_COUNT;
+         rank = next_rank(whole, rank)) {
         uint32_t bin = bin_in_order(rank);
         uint64_t count = whole->bins[bin];
         for (; q < FANIN_QUANTILE_COUNT; q++) {
@@ -750,7 +761,7 @@ static void fill_histogram(const struct fanin_whole *whole, fanin_statistics *st
         return;
     }
     double shared[FANIN_HISTOGRAM_NBINS] = {0};
-    for (uint32_t rank = first_rank(whole); rank < last_rank(whole); rank++) {
+    for (uint32_t rank = first_rank(whole); rank < last_rank(whole); rank = next_rank(whole, rank)) {
         uint32_t bin = bin_in_order(rank);
         uint64_t count = whole->bins[bin];
         if (count == 0)
@@ -778,32 +789,66 @@ static void fill_histogram(const struct fanin_whole *whole, fanin_statistics *st
 
 /* -- The first values -----------------------------------------------------------------------------------------------*/
 
+/* -0 is 0, and every NaN one value. */
+static uint32_t key_of(float value)
+{
+    return value == 0 ? 0 : isnan(value) ? 0x7fc00000 : fanin_f32_bits(value);
+}
+
+/* Of keys that share the upper byte of their product with an odd number; slots are 0 but for those found. */
+static size_t count_bucket(const uint32_t *keys, size_t n, uint32_t *slots)
+{
+    size_t nslots = 64, count = 0;
+    while (nslots < 2 * n)
+        nslots *= 2;
+    memset(slots, 0, nslots * sizeof *slots);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)(keys[i] * UINT64_C(0x9e3779b97f4a7c15) >> 38) & (nslots - 1);
+        while (slots[at] != 0 && slots[at] != keys[i] + 1)
+            at = (at + 1) & (nslots - 1);
+        count += slots[at] == 0;
+        slots[at] = keys[i] + 1; /* no key is all ones */
+    }
+    return count;
+}
+
+/* Counts distinct values bucket by bucket, so that the slots of each stay in the first cache. */
+static fanin_status count_distinct(const float *values, size_t n, size_t *count, fanin_error *error)
+{
+    size_t nslots = 64, ends[257] = {0};
+    while (nslots < 2 * n)
+        nslots *= 2;
+    uint32_t *slots = fanin_allocate(nslots + n, sizeof *slots), *keys = slots + nslots;
+    if (slots == NULL)
+        return fanin_fail_memory(error, (nslots + n) * sizeof *slots);
+    for (size_t i = 0; i < n; i++)
+        ends[1 + (uint8_t)(key_of(values[i]) * UINT64_C(0x9e3779b97f4a7c15) >> 56)]++;
+    for (size_t k = 1; k < 257; k++)
+        ends[k] += ends[k - 1];
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t key = key_of(values[i]);
+        keys[ends[(uint8_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 56)]++] = key;
+    }
+    *count = 0;
+    for (size_t k = 0, begin = 0; k < 256; k++) { /* what was the beginning of a bucket is its end now */
+        *count += ends[k] > begin ? count_bucket(keys + begin, ends[k] - begin, slots) : 0;
+        begin = ends[k];
+    }
+    fanin_free(slots);
+    return FANIN_OK;
+}
+
 static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statistics *statistics, fanin_error *error)
 {
     const size_t n = whole->nfirst;
-    size_t nslots = 64;
-    while (nslots < 2 * n)
-        nslots *= 2;
-    uint32_t *slots = fanin_allocate_zeroed(nslots, sizeof *slots); /* bits + 1; 0: free */
-    if (slots == NULL)
-        return fanin_fail_memory(error, nslots * sizeof *slots);
-    size_t ndistinct = 0;
+    size_t ndistinct, nfinite = 0;
     double sum = 0, squares = 0, products = 0;
-    size_t nfinite = 0;
-    for (size_t i = 0; i < n; i++) {
-        const float value = whole->first[i];
-        uint32_t key = 1 + (value == 0 ? 0 : isnan(value) ? 0x7fc00000 : fanin_f32_bits(value));
-        size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % nslots;
-        while (slots[at] != 0 && slots[at] != key)
-            at = (at + 1) & (nslots - 1);
-        ndistinct += slots[at] == 0;
-        slots[at] = key;
-        if (isfinite(value)) {
-            sum += (double)value;
+    FANIN_TRY(count_distinct(whole->first, n, &ndistinct, error));
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(whole->first[i])) {
+            sum += (double)whole->first[i];
             nfinite++;
         }
-    }
-    fanin_free(slots);
     statistics->distinct = (double)ndistinct / (double)n;
     double mean = nfinite > 0 ? sum / (double)nfinite : 0, previous = 0;
     for (size_t i = 0; i < n; i++) {
