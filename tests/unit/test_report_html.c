@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
+#include "counting_allocator.h"
 #include "fanin/check.h"
 #include "report/markup.h"
 #include "test.h"
@@ -274,6 +275,38 @@ static void names_are_text_whatever_they_hold(void **state)
     }
 }
 
+static void memory_that_runs_out_leaves_nothing(void **state)
+{
+    (void)state;
+    model m;
+    fanin_diagnosis *diagnosis;
+    fanin_error error;
+    counting_allocator counter;
+    counting_begin(&counter);
+    model_make(&m, 24);
+    assert_ok(fanin_diagnose(&m.all, NULL, &diagnosis, &error), error);
+    const uint64_t nblocks = counter.nblocks;
+    for (uint64_t n = 1;; n++) {
+        char *page = NULL;
+        counter.ncalls = 0;
+        counter.fail_at = n;
+        fanin_status status = fanin_diagnosis_to_html(diagnosis, &page, &error);
+        counter.fail_at = 0;
+        if (status == FANIN_OK) {
+            assert_true(n > 10);
+            fanin_release(page);
+            break;
+        }
+        assert_int_equal(status, FANIN_ERROR_MEMORY);
+        assert_null(page);
+        assert_int_equal(counter.nblocks, nblocks);
+    }
+    fanin_diagnosis_free(diagnosis);
+    assert_int_equal(counter.nblocks, 0);
+    counting_end();
+    model_free(&m);
+}
+
 static void expect_text(const char *text, size_t most, const char *expected)
 {
     fanin_text page = {0};
@@ -320,6 +353,7 @@ int main(void)
         cmocka_unit_test(findings_are_on_the_page),
         cmocka_unit_test(ten_thousand_tensors_are_below_2_mb),
         cmocka_unit_test(names_are_text_whatever_they_hold),
+        cmocka_unit_test(memory_that_runs_out_leaves_nothing),
         cmocka_unit_test(words_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
