@@ -127,7 +127,9 @@ static fanin_status check_lines(struct fanin_examination *e, bool columns, bool 
         return FANIN_OK;
     FANIN_TRY(find_copies(hashes, columns ? scan->column_means : scan->row_means,
                           columns ? scan->column_variances : scan->row_variances, n, &copies, error));
-    if (copies.count == 0 || are_block_copies(e->record, &copies, n, columns) || !looks_random(e) ||
+    /* W20 tells of those; and columns of rows that are copies are alike by chance far more often than counted here */
+    *found = copies.count > 0 && are_block_copies(e->record, &copies, n, columns);
+    if (copies.count == 0 || *found || !looks_random(e) ||
         !((double)n * (double)(n - 1) / 2 * fanin_power(chance_of_equal(e), length) < CHANCE))
         return FANIN_OK;
     *found = true;
