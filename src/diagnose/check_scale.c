@@ -226,18 +226,21 @@ fanin_status fanin_check_fan(struct fanin_examination *e, fanin_error *error)
 /* ---- W18: the end of residual branches ---- */
 
 struct branch {
-    const char *out;     /* the projection that ends a branch, as the end of its pattern */
-    const char *in;      /* one that begins it, in the same place */
-    const char *sibling; /* a pattern that has to be there too, or the name means another family; NULL */
+    const char *out;         /* the projection that ends a branch, as the end of its pattern */
+    const char *in;          /* one that begins it, in the same place */
+    const char *siblings[2]; /* patterns that have to be there too, or the name means another family; NULL */
 };
 
 static const struct branch branches[] = {
-    {"h.#.attn.c_proj.weight", "h.#.attn.c_attn.weight", "ln_f.weight"},
-    {"h.#.mlp.c_proj.weight", "h.#.mlp.c_fc.weight", "h.#.attn.c_attn.weight"}, /* GPT-Neo has the same, unscaled */
-    {"layers.#.self_attention.linear_proj.weight", "layers.#.self_attention.linear_qkv.weight", NULL},
-    {"layers.#.mlp.linear_fc2.weight", "layers.#.mlp.linear_fc1.weight", NULL},
-    {"encoder.layers.#.self_attention.dense.weight", "encoder.layers.#.self_attention.query_key_value.weight", NULL},
-    {"encoder.layers.#.mlp.dense_4h_to_h.weight", "encoder.layers.#.mlp.dense_h_to_4h.weight", NULL},
+    /* OpenAI's first GPT has the same without ln_f, GPT-Neo without c_attn: theirs are not scaled */
+    {"h.#.attn.c_proj.weight", "h.#.attn.c_attn.weight", {"ln_f.weight", NULL}},
+    {"h.#.mlp.c_proj.weight", "h.#.mlp.c_fc.weight", {"ln_f.weight", "h.#.attn.c_attn.weight"}},
+    {"layers.#.self_attention.linear_proj.weight", "layers.#.self_attention.linear_qkv.weight", {NULL, NULL}},
+    {"layers.#.mlp.linear_fc2.weight", "layers.#.mlp.linear_fc1.weight", {NULL, NULL}},
+    {"encoder.layers.#.self_attention.dense.weight",
+     "encoder.layers.#.self_attention.query_key_value.weight",
+     {NULL, NULL}},
+    {"encoder.layers.#.mlp.dense_4h_to_h.weight", "encoder.layers.#.mlp.dense_h_to_4h.weight", {NULL, NULL}},
 };
 
 static bool ends_in(const char *text, const char *end)
@@ -260,6 +263,14 @@ static bool has_pattern_end(const fanin_diagnosis *diagnosis, const char *end)
         if (ends_in(diagnosis->roles[i].pattern, end))
             return true;
     return false;
+}
+
+static bool has_siblings(const fanin_diagnosis *diagnosis, const struct branch *branch)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (branch->siblings[i] != NULL && !has_pattern_end(diagnosis, branch->siblings[i]))
+            return false;
+    return true;
 }
 
 static const struct fanin_role *role_beside(const fanin_diagnosis *diagnosis, const char *pattern,
@@ -309,8 +320,7 @@ static double branch_ratio(const fanin_diagnosis *diagnosis, const struct fanin_
     const struct fanin_record *out = &diagnosis->records[role->members[place]];
     const struct branch *branch = branch_of(role->pattern);
     const struct fanin_role *beside = branch != NULL ? role_beside(diagnosis, role->pattern, branch) : NULL;
-    if (beside == NULL || beside->count != role->count ||
-        (branch->sibling != NULL && !has_pattern_end(diagnosis, branch->sibling)))
+    if (beside == NULL || beside->count != role->count || !has_siblings(diagnosis, branch))
         return (double)NAN;
     if (!is_fresh_normal(out))
         return (double)NAN;
