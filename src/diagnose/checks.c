@@ -109,10 +109,13 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W08",
       .title = "Scale",
       .measures = "The standard deviation of a weight, and over a chain of layers how much of the signal is left.",
-      .rule = "With a plan, a recipe or a family of config.json: 7.5 standard errors from the standard deviation it "
-              "should have. Without: only over layers that follow each other with nothing but a known activation "
-              "between them; if the product of what they do to the signal's square is outside 1e-2 to 1e2 it is a "
-              "warning, outside 1e-6 to 1e6 an error. Of a layer that a norm follows it is told and no more.",
+      .rule =
+          "With a plan, a recipe or a family of config.json: 7.5 standard errors from the standard deviation it "
+          "should have; with --expect also from the mean, the bounds and the distribution. Without: only over "
+          "layers that follow each other with nothing but a known activation between them; if the product of what "
+          "they do to the square of the signal, or of the gradient, is outside 1e-2 to 1e2 it is a warning, outside "
+          "1e-6 to 1e6 an error, where of each layer the fan counts that keeps it nearer to 1 (He et al. allow "
+          "either). Within, weights made for another activation are told and no more.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "Each layer multiplies the size of the signal by a factor that depends on the size of its weights and "
                "on how many inputs each unit has (its fan-in). If that factor is not near 1, it is raised to the "
@@ -223,8 +226,9 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W16",
       .title = "Spectrum",
       .measures = "The largest singular value and the stable rank, against those of a matrix of independent values.",
-      .rule = "It speaks of weights that look random, if the largest singular value is outside s (sqrt m + sqrt n) "
-              "(1 +- 5 m^(-2/3)), or the stable rank below 25 % of such a matrix's.",
+      .rule = "It speaks of weights that look random, if the largest singular value is over s (sqrt m + sqrt n) "
+              "(1 + 5 m^(-2/3)), or the stable rank below 25 % of such a matrix's. Of more than 2^24 values the first "
+              "rows are looked at.",
       .worst = FANIN_SEVERITY_WARN,
       .means = "The values look random one by one, but the matrix is not: it is a product of two thin ones, or one "
                "row repeated with noise. It can carry only a few independent signals.",
@@ -296,7 +300,10 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W22",
       .title = "As initialized",
       .measures = "Whether the values of a weight fit one law of initialization in every test there is.",
-      .rule = "It is told and no more.",
+      .rule = "It is told and no more: once of a checkpoint whose weights are fresh for the most part, and of each "
+              "fresh weight where most are not. A weight is fresh if a rule that fanin knows gives a law which passes "
+              "every test (mean and standard deviation within 7.5 standard errors, bounds, distribution), and if rows "
+              "and columns differ by chance alone.",
       .worst = FANIN_SEVERITY_INFO,
       .means = "The weight looks as it did before training. In a fresh model that is as it should be. In a trained "
                "one, this part was never loaded, or never learned.",
