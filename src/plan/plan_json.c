@@ -149,6 +149,7 @@ static const char *word_of(const fanin_plan_op *op)
     return op->kind == FANIN_OP_LITERAL    ? "literal"
            : op->kind == FANIN_OP_COPY     ? "copy"
            : op->kind == FANIN_OP_CAST     ? "cast"
+           : op->kind == FANIN_OP_NORM     ? "norm"
            : op->kind == FANIN_OP_FUNCTION ? fanin_plan_function_name(op->function)
                                            : fanin_plan_op_word(op->fill.kind);
 }
@@ -177,6 +178,18 @@ static void add_function(const writing *w, const fanin_plan_op *op)
         add_string(text, "bits", "host");
 }
 
+/* The dimensions that a norm is over. Its bits are never torch's, which sums in an order of its host. */
+static void add_norm(const writing *w, const fanin_plan_op *op)
+{
+    int64_t dims[FANIN_MAX_DIMS];
+    int32_t n = 0;
+    for (int32_t d = 0; d < op->source->view.ndim; d++)
+        if (op->summed >> d & 1)
+            dims[n++] = d;
+    add_sizes(w->text, "dims", dims, n);
+    add_string(w->text, "bits", "host");
+}
+
 static void add_op(const writing *w, const fanin_plan_op *op)
 {
     fanin_text *text = w->text;
@@ -194,6 +207,8 @@ static void add_op(const writing *w, const fanin_plan_op *op)
         add_source(w, "src", op->source);
         if (op->kind == FANIN_OP_FUNCTION)
             add_function(w, op);
+        else if (op->kind == FANIN_OP_NORM)
+            add_norm(w, op);
     } else {
         if (fanin_fill_kind_draws(op->fill.kind))
             add_position(w, op);

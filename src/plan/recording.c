@@ -222,7 +222,7 @@ fanin_status fanin_recording_read_tensor(fanin_plan_reader *r, const fanin_json 
 
 /* ---- ops ---- */
 
-static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, const char *key, const fanin_plan_op *op,
+static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, const char *key,
                                 const fanin_plan_source **read)
 {
     static const char *const keys[] = {"s", "off", "sizes", "strides", NULL};
@@ -246,12 +246,55 @@ static fanin_status read_source(fanin_plan_reader *r, const fanin_json *json, co
     if (fanin_json_get(from, "off") != NULL)
         FANIN_TRY(fanin_plan_need_size(r, from, "off", &source->offset));
     FANIN_TRY(fanin_plan_check_inside(r, from, storage->nelem, source->offset, &source->view));
-    if (fanin_tensor_nelem(&source->view) != fanin_tensor_nelem(&op->view))
-        return fanin_json_fail(r->document, from, r->error,
-                               "\"%s\" has %" PRId64 " elements, and what is written has %" PRId64, key,
-                               fanin_tensor_nelem(&source->view), fanin_tensor_nelem(&op->view));
     *read = source;
     return FANIN_OK;
+}
+
+/* One that has an element for each that is written. */
+static fanin_status read_equal_source(fanin_plan_reader *r, const fanin_json *json, const char *key,
+                                      const fanin_plan_op *op, const fanin_plan_source **read)
+{
+    FANIN_TRY(read_source(r, json, key, read));
+    if (fanin_tensor_nelem(&(*read)->view) != fanin_tensor_nelem(&op->view))
+        return fanin_json_fail(r->document, fanin_json_get(json, key), r->error,
+                               "\"%s\" has %" PRId64 " elements, and what is written has %" PRId64, key,
+                               fanin_tensor_nelem(&(*read)->view), fanin_tensor_nelem(&op->view));
+    return FANIN_OK;
+}
+
+static fanin_status read_norm(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op)
+{
+    fanin_dtype dtype = op->view.dtype;
+    const fanin_json *list;
+    int64_t kept[FANIN_MAX_DIMS];
+    int32_t nkept = 0;
+    FANIN_TRY(read_source(r, json, "src", &op->source));
+    const fanin_tensor *view = &op->source->view;
+    FANIN_TRY(fanin_plan_need(r, json, "dims", FANIN_JSON_ARRAY, &list));
+    for (size_t i = 0; i < list->count; i++) {
+        const fanin_json *dim = &list->items[i];
+        if (dim->kind != FANIN_JSON_UNSIGNED || dim->unsigned_value >= (uint64_t)view->ndim ||
+            op->summed >> dim->unsigned_value != 0)
+            return fanin_json_fail(r->document, dim, r->error,
+                                   "\"dims\" must be dimensions of \"src\", counted from 0, in order");
+        op->summed |= 1u << dim->unsigned_value;
+    }
+    for (int32_t d = 0; d < view->ndim; d++)
+        if ((op->summed >> d & 1) == 0)
+            kept[nkept++] = view->shape[d];
+    const fanin_tensor norms = fanin_tensor_nd(NULL, dtype, nkept, kept);
+    int64_t nnorms = fanin_tensor_nelem(&norms), nread = fanin_tensor_nelem(view); /* -1: too many */
+    if (nnorms != fanin_tensor_nelem(&op->view))
+        return fanin_json_fail(r->document, json, r->error,
+                               "there are %" PRId64 " norms, and %" PRId64 " elements to write", nnorms,
+                               fanin_tensor_nelem(&op->view));
+    if (view->dtype != dtype || !fanin_dtype_is_random(dtype))
+        return fanin_json_fail(r->document, json, r->error,
+                               "a norm is computed in f64, f32, bf16 or f16, of elements of the same dtype");
+    /* a stride of 0 makes billions of an element */
+    if (nread < 0 || nread > r->plan->storages[op->source->storage].nelem)
+        return fanin_json_fail(r->document, json, r->error, "a norm must not read an element twice");
+    return fanin_plan_need_word(r, json, "bits", "host");
 }
 
 /* Numbers, the second tensor, and the mark of what depends on the host. The first tensor is there. */
@@ -274,7 +317,7 @@ static fanin_status read_function(fanin_plan_reader *r, const fanin_json *json, 
     } else if (op->function >= FANIN_FUNCTION_ADD) {
         if (other == NULL)
             return fanin_json_fail(r->document, json, r->error, "\"other\" is missing");
-        FANIN_TRY(other->kind == FANIN_JSON_OBJECT ? read_source(r, json, "other", op, &op->other)
+        FANIN_TRY(other->kind == FANIN_JSON_OBJECT ? read_equal_source(r, json, "other", op, &op->other)
                                                    : fanin_plan_read_double(r, other, "other", &op->numbers[0]));
     }
     if (op->source->view.dtype != dtype || (op->other != NULL && op->other->view.dtype != dtype))
@@ -303,7 +346,9 @@ fanin_status fanin_recording_read_content(fanin_plan_reader *r, const fanin_json
                                    r->plan->literals[op->literal].nbytes, expected);
         return FANIN_OK;
     }
-    FANIN_TRY(read_source(r, json, "src", op, &op->source));
+    if (op->kind == FANIN_OP_NORM)
+        return read_norm(r, json, op);
+    FANIN_TRY(read_equal_source(r, json, "src", op, &op->source));
     if (op->kind == FANIN_OP_FUNCTION)
         return read_function(r, json, op);
     fanin_dtype from = op->source->view.dtype;

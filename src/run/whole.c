@@ -15,6 +15,7 @@
 #include "init/view.h"
 #include "kernel/cast.h"
 #include "run/function.h"
+#include "run/norm.h"
 
 /* A storage that is made, and the index before which its ops matter. */
 typedef struct needed {
@@ -138,6 +139,23 @@ static fanin_status write_from_sources(const making *m, const fanin_plan_op *op,
     return status;
 }
 
+/* All norms are there before any is written, which may be where the elements are that they are of. */
+static fanin_status write_norms(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
+{
+    fanin_walk to;
+    fanin_tensor from = op->source->view;
+    FANIN_TRY(place(m, op->source->storage, op->source->offset, &from));
+    fanin_walk_logical(view, &to);
+    void *norms = fanin_allocate((size_t)to.nelem, to.nbytes);
+    if (norms == NULL)
+        return fanin_fail_memory(m->error, (uint64_t)to.nelem * to.nbytes);
+    fanin_status status = fanin_norm_run(op, &from, norms, m->error);
+    if (status == FANIN_OK && to.nelem > 0)
+        fanin_walk_scatter(&to, 0, to.nelem, norms);
+    fanin_free(norms);
+    return status;
+}
+
 static fanin_status run_op(const making *m, const fanin_plan_op *op)
 {
     fanin_tensor view = op->view;
@@ -150,6 +168,8 @@ static fanin_status run_op(const making *m, const fanin_plan_op *op)
     case FANIN_OP_CAST:
     case FANIN_OP_FUNCTION:
         return write_from_sources(m, op, &view);
+    case FANIN_OP_NORM:
+        return write_norms(m, op, &view);
     default:
         return run_fill(m, op, &view);
     }

@@ -54,6 +54,10 @@ static void check_op(const fanin_plan *plan, const fanin_plan_op *op, size_t *ba
         check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
         REQUIRE(fanin_tensor_nelem(&op->source->view) == fanin_tensor_nelem(&op->view));
         break;
+    case FANIN_OP_NORM:
+        check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
+        REQUIRE(op->summed >> op->source->view.ndim == 0);
+        break;
     default:
         REQUIRE(op->unknown != NULL && op->dead);
     }

@@ -52,7 +52,7 @@ class Tape:
     def __init__(self, seed):
         self.streams, self.seeds = [Stream(seed)], ["user"]
         self.storages, self.names, self.ops, self.literals, self.memory = [], [], [], [], []
-        self.near = {}  # tensors whose bits are the host's
+        self.near = {}  # tensors whose bits are the host's, and how many units in the last place they may be away
 
     # -- what there is
 
@@ -70,6 +70,11 @@ class Tape:
 
     def name(self, name, tensor, **more):
         self.names.append((name, tensor, more))
+
+    def nearly(self, name, tensor, ulps=2):
+        self.near[name] = (tensor, ulps)
+        self.name(name, tensor)
+        return tensor
 
     def storage_of(self, tensor):
         return next(i for i, flat in enumerate(self.memory)
@@ -191,6 +196,11 @@ class Tape:
         self.write(name, tensor, **values)
         arguments = (low, high) if name == "clamp" else () if other is None else (other,)
         return tensor.copy_(getattr(torch, name)(source, *arguments))
+
+    def norm(self, tensor, source, *dims):
+        """Euclidean norms over dimensions of `source`."""
+        self.write("norm", tensor, src={"s": self.storage_of(source), **self.view_of(source)}, dims=list(dims), bits="host")
+        return tensor.copy_(torch.linalg.vector_norm(source, 2, dims).view_as(tensor))
 
     # -- the plan
 
@@ -424,20 +434,41 @@ def functions(t):
         for name, low, high in (("exp", -20.0, 20.0), ("log", 1e-6, 10.0), ("expm1", -3.0, 3.0), ("log1p", -0.99, 5.0),
                                 ("erfinv", -1.0, 1.0)):
             drawn = t.uniform(t.new(400, dtype), low, high)
-            t.near["%s.%s" % (short, name)] = made = t.function(name, t.new(400, dtype), drawn)
-            t.name("%s.%s" % (short, name), made)
+            t.nearly("%s.%s" % (short, name), t.function(name, t.new(400, dtype), drawn))
             small = t.function("mul", t.new(400, dtype), drawn, other=1e-5)
             if name != "log":
-                t.near["%s.%s.small" % (short, name)] = made = t.function(name, t.new(400, dtype), small)
-                t.name("%s.%s.small" % (short, name), made)
+                t.nearly("%s.%s.small" % (short, name), t.function(name, t.new(400, dtype), small))
     half = t.uniform(t.new(400, torch.bfloat16), -2.0, 2.0)
-    t.near["bf16.exp"] = made = t.function("exp", t.new(400, torch.bfloat16), half)
-    t.name("bf16.exp", made)
-    t.near["bf16.mul"] = made = t.function("mul", t.new(400, torch.bfloat16), half, other=0.3)
-    t.name("bf16.mul", made)
+    t.nearly("bf16.exp", t.function("exp", t.new(400, torch.bfloat16), half))
+    t.nearly("bf16.mul", t.function("mul", t.new(400, torch.bfloat16), half, other=0.3))
 
 
-MODELS = (functions, tied, views, few, barriers, casts, streams, large, shapes)
+def norm_ulps(n):
+    """How far torch's norm of n elements may be from the real one, as docs/plan-format.md states it."""
+    return 2 + math.sqrt(n)
+
+
+def norms(t):
+    """Norms as weight_norm takes them, over rows, columns, in between and all, in every dtype; one in its own place."""
+    for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
+        short = SHORT[dtype]
+        v = t.normal(t.new(6 * 5 * 40, dtype).view(6, 5, 40), 0.0, 0.02)
+        t.name("%s.v" % short, v)
+        for what, sizes, dims in (("rows", (6, 1, 1), (1, 2)), ("columns", (40,), (0, 1)), ("middle", (6, 40), (1,)),
+                                  ("all", (), (0, 1, 2))):
+            n = math.prod(sizes)
+            t.nearly("%s.%s" % (short, what), t.norm(t.new(n, dtype).view(sizes), v, *dims), norm_ulps(v.numel() // n))
+        t.nearly("%s.t" % short, t.norm(t.new(5, dtype), v[1:4, :, ::3].transpose(0, 2), 0, 2), norm_ulps(42))
+    long = t.normal(t.new(20000 * 4).view(20000, 4), 0.0, 1.0)
+    t.name("long.v", long)
+    t.nearly("long", t.norm(t.new(4).view(1, 4), long, 0), norm_ulps(20000))
+    own = t.uniform(t.new(60).view(6, 10), -1.0, 1.0)
+    made = t.nearly("own", t.norm(own[0, :6], own, 1), norm_ulps(10))
+    t.nearly("own.scaled", t.function("mul", t.new(60).view(6, 10), own, other=made.view(6, 1)), norm_ulps(10))
+    t.name("own.rest", own[1:])
+
+
+MODELS = (norms, functions, tied, views, few, barriers, casts, streams, large, shapes)
 
 
 def main():
@@ -454,7 +485,8 @@ def main():
             plan, digests = tape.plan(seed == 0)
             found.setdefault(model.__name__, {})[str(seed)] = digests
             if seed == 0:
-                near.update({name: base64.b64encode(raw(tensor)).decode() for name, tensor in tape.near.items()})
+                near[model.__name__] = {name: {"ulps": ulps, "data": base64.b64encode(raw(tensor)).decode()}
+                                        for name, (tensor, ulps) in tape.near.items()}
                 with open(os.path.join(args.output, model.__name__ + ".plan.json"), "w", encoding="utf-8") as file:
                     json.dump(plan, file, separators=(",", ":"))
     with open(os.path.join(args.output, "digests.json"), "w", encoding="utf-8") as file:

@@ -76,6 +76,10 @@ def wrong_plans(plan):
         {"op": "clamp", "s": 1, "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
     yield edited("sum of one", lambda p: p["ops"].append(
         {"op": "add", "s": 1, "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
+    yield edited("norm without dimensions", lambda p: p["ops"].append(
+        {"op": "norm", "s": 1, "n": 4, "src": {"s": 1, "sizes": [4, 3]}, "bits": "host"}))
+    yield edited("norm of exact bits", lambda p: p["ops"].append(
+        {"op": "norm", "s": 1, "n": 4, "src": {"s": 1, "sizes": [4, 3]}, "dims": [1]}))
     yield edited("explanation", lambda p: op("normal", p).update(explain={"why": "so"}))
 
 

@@ -4,6 +4,7 @@
 refuses with the operation and the line. Exits 77 where torch cannot be imported."""
 
 import copy
+import json
 import random
 import sys
 import threading
@@ -486,6 +487,43 @@ def test_trap_20_bits_of_the_host():
     for op in plan["ops"]:
         if op["op"] in ("exp", "log", "expm1", "log1p", "erfinv") or op["op"].startswith("aten::"):
             assert op["bits"] == "host", op
+
+
+def test_trap_20_norms():
+    """Euclidean norms are C's, near torch's; of other orders, and of what is expanded, they are torch's alone."""
+    def build():
+        conv = nn.Conv1d(6, 8, 5)
+        v = torch.randn(7, 5, 9)
+        return Box(
+            conv=torch.nn.utils.parametrizations.weight_norm(conv, dim=2).parametrizations.weight.original0,
+            v=v,
+            some=torch.linalg.vector_norm(v, dim=(0, -1), keepdim=True),
+            all=torch.linalg.vector_norm(v),
+            frobenius=v.norm(),
+            column=v[:, 2].norm(dim=0),
+            scaled=v / v.norm(p=2, dim=-1, keepdim=True),
+            narrow=v.to(torch.bfloat16).norm(dim=1),
+            wide=v.double().norm(),
+            scalar=v[0, 0, 0].norm(),
+            other_p=v.norm(p=1, dim=0),
+            largest=v.norm(p=float("inf")),
+            expanded=v[:1].expand(100, 5, 9).norm(dim=0),
+            wider=v.norm(p=2, dim=0, dtype=torch.float64),
+        )
+
+    torchs = {"other_p", "largest", "expanded", "wider"}
+    plan = exact(build)
+    text = _recording.record_plan(build, "trap")
+    assert [op["op"] for op in plan["ops"]].count("norm") == 9, ops(plan)
+    parsed = fanin.Plan.parse(json.dumps(text), "trap")
+    assert {t.name for t in parsed.tensors if t.refused is not None} == torchs, parsed.tensors
+    made, expected = parsed.arrays(7), eager(build, 7)[0]
+    for name in sorted(set(made) - {"narrow"}):
+        dtype = made[name].dtype
+        near = np.frombuffer(expected[name], dtype).reshape(made[name].shape)
+        np.testing.assert_allclose(made[name], near, rtol=20 * np.finfo(dtype).eps, err_msg=name)
+    materialized = parsed.state_dict(7)
+    assert {name: tensor_bytes(tensor) for name, tensor in materialized.items()} == expected
 
 
 # ---- 21 to 23 ----

@@ -41,12 +41,13 @@ Source = Union[View, Constant]
 
 
 class Meaning(NamedTuple):
-    """An operation of the plan format: its name, its numbers, and the tensors it reads by key."""
+    """An operation of the plan format: its name, its numbers, the tensors it reads by key, what it sums over."""
 
     op: str
     numbers: Dict[str, Any]
     sources: Dict[str, Source]
     host: bool = False
+    dims: Optional[Tuple[int, ...]] = None  # of a norm; it reads its source in the source's own shape
 
 
 _UNARY = {
@@ -143,12 +144,31 @@ def _fill(op: Op, arguments: Dict[str, Any], tape: Tape) -> Optional[Meaning]:
     return Meaning("copy", {}, {"src": tape.add_constant(one)})
 
 
+def _norm(op: Op, arguments: Dict[str, Any], tape: Tape) -> Optional[Meaning]:
+    """Euclidean norms; of other orders the plan format has none."""
+    source = arguments.get("self", arguments.get("x"))
+    order = arguments.get("p", arguments.get("ord"))
+    dtype = op.dst.dtype
+    if not isinstance(source, View) or source.dtype is not dtype or not is_random_dtype(dtype):
+        return None
+    if not (order is None or (isinstance(order, (int, float)) and order == 2)):
+        return None
+    if source.numel * dtype.itemsize > tape.storages[source.storage].nbytes:
+        return None  # expanded: C refuses to read elements twice
+    ndim, dims = len(source.sizes), arguments.get("dim")
+    dims = [dims] if isinstance(dims, int) else list(dims or range(ndim))
+    summed = sorted({dim % ndim for dim in dims} if ndim else ())
+    return Meaning("norm", {}, {"src": source}, True, tuple(summed))
+
+
 _RULES: Dict[str, Callable[[Op, Dict[str, Any], Tape], Optional[Meaning]]] = {
     "copy_": _copy,
     "clone": _copy,
     "_to_copy": _copy,
     "fill_": _fill,
     "zero_": _fill,
+    "norm": _norm,
+    "linalg_vector_norm": _norm,
 }
 
 

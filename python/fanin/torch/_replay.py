@@ -277,6 +277,8 @@ class Executor:
         src = places["src"].of(memories[places["src"].storage])
         if kind in ("copy", "cast"):
             dst.copy_(src.reshape(dst.shape))
+        elif kind == "norm":
+            dst.copy_(torch.linalg.vector_norm(src, 2, op["dims"] or None).reshape(dst.shape))
         elif kind == "clamp":
             low, high = (None if op.get(k) is None else json_double(op[k]) for k in ("min", "max"))
             dst.copy_(torch.clamp(src, low, high).reshape(dst.shape))

@@ -204,8 +204,11 @@ def write_op(writer: Writer, op: Op, meaning: Optional[Meaning], placed: Optiona
         return
     written = {"op": meaning.op, **writer.place(dst), **_position(writer, op, placed, barriers)}
     for key, view in sources.items():
-        written[key] = writer.source(view, view.sizes if math.prod(view.sizes) == dst.numel else dst.sizes)
+        is_own_shape = meaning.dims is not None or math.prod(view.sizes) == dst.numel
+        written[key] = writer.source(view, view.sizes if is_own_shape else dst.sizes)
     written.update({key: json_number(value) for key, value in meaning.numbers.items()})
+    if meaning.dims is not None:
+        written["dims"] = list(meaning.dims)
     if meaning.host:
         written["bits"] = "host"
     writer.ops.append(written)

@@ -152,6 +152,36 @@ case("bad-function-other-undefined", "format", "op 1 (from 0) reads element 0 of
 case("bad-function-clamp", "format", "a clamp needs", plan(storages=TWO, ops=[fill(0, 4), function("clamp", min="nan")]))
 case("bad-function-key", "format", 'no key "other"', plan(storages=TWO, ops=[fill(0, 4), function("neg", other=1)]))
 
+# norms
+def norm(n, dims, *, bits="host", **source):
+    return {"op": "norm", "s": 1, "n": n, "src": {"s": 0, **source}, "dims": dims, "bits": bits}
+
+
+NORMED = [(12, "f32"), (3, "f32")]
+case("bad-norm-count", "format", "there are 4 norms, and 3 elements",
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [1], sizes=[4, 3])]))
+case("bad-norm-dim", "format", 'must be dimensions of "src"',
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [2], sizes=[3, 4])]))
+case("bad-norm-dim-twice", "format", 'must be dimensions of "src"',
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [1, 1], sizes=[3, 4])]))
+case("bad-norm-dims-order", "format", 'must be dimensions of "src"',
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [2, 1], sizes=[3, 2, 2])]))
+case("bad-norm-of-integers", "format", "computed in f64, f32, bf16 or f16",
+     plan(storages=[(12, "i64"), (3, "i64")], ops=[fill(0, 12), norm(3, [1], sizes=[3, 4])]))
+case("bad-norm-of-two-dtypes", "format", "of the same dtype",
+     plan(storages=[(12, "f64"), (3, "f32")], ops=[fill(0, 12), norm(3, [1], sizes=[3, 4])]))
+case("bad-norm-expanded", "format", "an element twice",
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [1], sizes=[3, 1 << 60], strides=[1, 0])]))
+case("bad-norm-of-nothing-overflows", "format", "norms, and 3 elements",
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [0], sizes=[0, 1 << 40, 1 << 40])]))
+case("bad-norm-bits", "format", 'must be "host"',
+     plan(storages=NORMED, ops=[fill(0, 12), norm(3, [1], bits="ours", sizes=[3, 4])]))
+case("bad-norm-undefined", "format", "reads element 11 of storage 0",
+     plan(storages=NORMED, ops=[fill(0, 11, off=0, sizes=[11]), norm(3, [1], sizes=[3, 4])]))
+case("good-norm-of-nothing", "ok", "-", plan(storages=NORMED, ops=[fill(0, 12), norm(3, [0], sizes=[0, 3])]))
+case("good-norm-within", "ok", "-",
+     plan(storages=[(12, "f32")], ops=[fill(0, 12), {**norm(3, [1], sizes=[3, 4]), "s": 0, "off": 1, "sizes": [3]}]))
+
 # names and digests
 case("bad-check-name", "format", "a tensor that the plan has not", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"x": "0" * 64}}))
 case("bad-check-digest", "format", "64 hexadecimal digits", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"t0": "0" * 63}}))
