@@ -21,7 +21,8 @@
 static bool is_random_weight(const struct fanin_record *record)
 {
     const fanin_diagnosis_tensor *tensor = &record->tensor;
-    return tensor->is_weight && tensor->is_random_looking && tensor->expected.kind != FANIN_LAW_OTHER;
+    return tensor->is_weight && tensor->is_random_looking && !record->is_smooth &&
+           tensor->expected.kind != FANIN_LAW_OTHER;
 }
 
 static double expected_mean(const struct fanin_record *record)
@@ -79,7 +80,7 @@ fanin_status fanin_check_tails(struct fanin_examination *e, fanin_error *error)
     double std = __builtin_sqrt(s->variance), most = low ? s->min : s->max;
     draft.measured = s->kurtosis;
     draft.expected = 3;
-    draft.what = fanin_say(e, "kurtosis %.4g; %" PRIu64 " of the values %s %.4g, %.2g standard deviations out",
+    draft.what = fanin_say(e, "kurtosis %.4g; %" PRIu64 " of the values %s %.4g, %.3g standard deviations out",
                            s->kurtosis, low ? s->nmin : s->nmax, (low ? s->nmin : s->nmax) == 1 ? "is" : "are", most,
                            __builtin_fabs(most - s->mean) / std);
     draft.expectation = "3 for a normal distribution, 1.8 for a uniform one";

@@ -155,7 +155,7 @@ static fanin_status check_forget_gates(struct fanin_examination *e, fanin_error 
 fanin_status fanin_check_biases(struct fanin_examination *e, fanin_error *error)
 {
     FANIN_TRY(tell(e, is_drawn_bias, "drawn", "biases are not zero",
-                   "zero in most schemes; torch's own constructors draw them", "none that is known", error));
+                   "zero in most schemes; torch's own constructors draw them", "no harm is known", error));
     FANIN_TRY(check_forget_gates(e, error));
     for (size_t r = 0; r < e->diagnosis->nroles; r++)
         FANIN_TRY(check_mixed_biases(e, &e->diagnosis->roles[r], error));

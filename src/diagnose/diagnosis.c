@@ -140,6 +140,25 @@ static void note_forget_gate(struct fanin_record *record, const struct fanin_sca
     record->forget_mean = sum / (double)block;
 }
 
+/* Tables of positions are smooth down their columns, where a row holds sines beside cosines. */
+static bool is_smooth(const struct fanin_scan *scan)
+{
+    const size_t ncols = (size_t)scan->statistics.ncols, n = scan->nfirst;
+    if (scan->bins == NULL || scan->statistics.nrows < 8 || n / 8 < ncols)
+        return false;
+    double sum = 0, squares = 0, products = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)scan->first[i];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)scan->first[i] - mean;
+        squares += d * d;
+        if (i >= ncols)
+            products += d * ((double)scan->first[i - ncols] - mean);
+    }
+    return products > RANDOM_LAG1 * squares && products > RANDOM_LAG1_ERRORS * squares / __builtin_sqrt((double)n);
+}
+
 static bool has_error(const struct fanin_record *record)
 {
     const struct fanin_draft *draft = record->first;
@@ -159,6 +178,7 @@ static fanin_status examine_tensor(void *context, size_t i, const struct fanin_s
     if (record->tensor.is_random_looking && !record->tensor.is_buffer && record->tied_to == NULL)
         FANIN_TRY(keep_head(record, scan, error));
     note_forget_gate(record, scan);
+    record->is_smooth = is_smooth(scan);
     if (!record->tensor.is_buffer)
         FANIN_TRY(fanin_origin_find(diagnosis, record, scan, error));
     struct fanin_examination examination = {.diagnosis = diagnosis,

@@ -58,7 +58,8 @@ struct fanin_record {
     struct fanin_draft *first, *last;
     const struct fanin_origin *origin; /* NULL: no floats */
     double forget_mean;                /* of the forget gate of an LSTM's bias; NaN: it has none */
-    float *head;                       /* the first nhead values of a random-looking weight, as f32; else NULL */
+    bool is_smooth; /* values go on from row to row, as those of tables do and those of draws do not */
+    float *head;    /* the first nhead values of a random-looking weight, as f32; else NULL */
     size_t nhead;
 };
 
