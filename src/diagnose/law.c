@@ -259,9 +259,10 @@ static double ks_distance(const fanin_law *law, fanin_dtype dtype, const struct 
     const uint32_t negative = scan->bins_end[1] > SIGN ? scan->bins_end[1] - SIGN : 0;
     uint64_t below = 0, asked = 0;
     double worst = 0;
-    for (uint32_t b = (negative < INFINITE ? negative : INFINITE); b-- > 1;) {
+    const uint32_t nearest = scan->bins_begin[1] > SIGN + 1 ? scan->bins_begin[1] - SIGN : 1;
+    for (uint32_t b = (negative < INFINITE ? negative : INFINITE); b-- > nearest;) {
         below += bins[b | SIGN];
-        if (below - asked > enough || b == 1) {
+        if (below - asked > enough || b == nearest) {
             double there = fanin_law_cdf(law, -rounding_edge(grid, fanin_scan_bin_edge(b)));
             worst = fmax(worst, fabs(there - (double)below / (double)n));
             asked = below;
@@ -269,8 +270,9 @@ static double ks_distance(const fanin_law *law, fanin_dtype dtype, const struct 
     }
     below += bins[SIGN] + bins[0];
     const uint32_t end = scan->bins_end[0] < INFINITE ? scan->bins_end[0] : INFINITE;
-    for (uint32_t b = 1; b < end || b == 1; b++) {
-        if (below - asked > enough || b == 1) {
+    const uint32_t begin = scan->bins_begin[0] > 1 ? scan->bins_begin[0] : 1;
+    for (uint32_t b = begin; b < end || b == begin; b++) {
+        if (below - asked > enough || b == begin) {
             double there = fanin_law_cdf(law, rounding_edge(grid, fanin_scan_bin_edge(b)));
             worst = fmax(worst, fabs(there - (double)below / (double)n));
             asked = below;
