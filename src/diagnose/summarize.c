@@ -732,6 +732,15 @@ static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *st
     }
 }
 
+/* Of both signs: bins nearer to zero are empty. */
+static uint32_t nearest_bin(const struct fanin_whole *whole)
+{
+    const struct fanin_bin_range *used = whole->sums.used;
+    const uint32_t positive = used[0].end > 0 ? used[0].begin : SIGN,
+                   negative = used[1].end > 0 ? used[1].begin - SIGN : SIGN;
+    return positive < negative ? positive : negative;
+}
+
 static double find_median_abs(const struct fanin_whole *whole)
 {
     const uint64_t n = whole->sums.moments.n - whole->sums.nzero;
@@ -740,7 +749,7 @@ static double find_median_abs(const struct fanin_whole *whole)
     if (n == 0)
         return (double)NAN;
     const uint32_t end = last_rank(whole) - INFINITE, negative_end = INFINITE - first_rank(whole);
-    for (uint32_t bin = 0; bin < end || bin < negative_end; bin++) {
+    for (uint32_t bin = nearest_bin(whole); bin < end || bin < negative_end; bin++) {
         uint64_t count = whole->bins[bin] + whole->bins[bin | SIGN];
         if (bin == 0) /* both zeros lie there, and of f32 and f64 the least subnormals */
             count -= whole->sums.nzero < count ? whole->sums.nzero : count;
@@ -870,7 +879,7 @@ static uint64_t count_subnormals(const struct fanin_whole *whole)
         return whole->sums.nsubnormal;
     const uint32_t normal = fanin_f32_bits((float)least_normal(whole->dtype)) >> 16;
     uint64_t count = 0;
-    for (uint32_t bin = 0; bin < normal; bin++)
+    for (uint32_t bin = nearest_bin(whole); bin < normal; bin++)
         count += whole->bins[bin] + whole->bins[bin | SIGN];
     return count - whole->sums.nzero;
 }
