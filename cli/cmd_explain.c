@@ -281,6 +281,7 @@ static void print_deed(const fanin_plan *plan, const fanin_plan_op *op)
         print_field(op->kind == FANIN_OP_COPY   ? "copy"
                     : op->kind == FANIN_OP_CAST ? "cast"
                     : op->kind == FANIN_OP_NORM ? "norm"
+                    : op->kind == FANIN_OP_QR   ? "qr"
                                                 : "function",
                     INDENT, "%s, %s %s from element %" PRId64 " on, as it is then", format_deed(plan, op, deed),
                     format_shape(op->source->view.shape, op->source->view.ndim, shape),

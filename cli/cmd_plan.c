@@ -35,11 +35,9 @@ static void add_op(table *to, const fanin_plan *plan, const fanin_plan_op *op)
         format_values(&op->fill, text);
     else if (op->kind == FANIN_OP_CAST)
         snprintf(text, sizeof text, "from %s", fanin_dtype_name(op->source->view.dtype));
-    else if (op->kind == FANIN_OP_FUNCTION || op->kind == FANIN_OP_NORM)
-        snprintf(text, sizeof text, "%s",
-                 op->kind == FANIN_OP_NORM || fanin_plan_function_is_host(op->function, op->view.dtype)
-                     ? "torch's bits are its host's"
-                     : "");
+    else if (op->kind == FANIN_OP_NORM || op->kind == FANIN_OP_QR ||
+             (op->kind == FANIN_OP_FUNCTION && fanin_plan_function_is_host(op->function, op->view.dtype)))
+        snprintf(text, sizeof text, "torch's bits are its host's");
     else
         snprintf(text, sizeof text, "%s", op->kind == FANIN_OP_UNKNOWN ? "not known to this fanin" : "");
     table_add(to, "%s%s", text, op->dead && op->kind != FANIN_OP_UNKNOWN ? " (overwritten)" : "");

@@ -221,10 +221,12 @@ char *format_deed(const fanin_plan *plan, const fanin_plan_op *op, char text[DEE
     case FANIN_OP_CAST:
     case FANIN_OP_FUNCTION:
     case FANIN_OP_NORM:
+    case FANIN_OP_QR:
         snprintf(text, DEED_NBYTES, "%s of %s",
                  op->kind == FANIN_OP_COPY   ? "copy"
                  : op->kind == FANIN_OP_CAST ? "cast"
                  : op->kind == FANIN_OP_NORM ? "norm"
+                 : op->kind == FANIN_OP_QR   ? "qr"
                                              : fanin_plan_function_name(op->function),
                  storage_name(plan, op->source->storage));
         break;

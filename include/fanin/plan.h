@@ -52,6 +52,7 @@ typedef enum fanin_plan_op_kind {
     FANIN_OP_CAST,     /* the same, converted as torch's copy_ does */
     FANIN_OP_FUNCTION, /* a function of each element of `source`, and of `other` or a number */
     FANIN_OP_NORM,     /* the Euclidean norm of `source` over its dimensions `summed`, within 1 ulp */
+    FANIN_OP_QR,       /* Q of the matrix `source`, its columns times the signs of R's diagonal */
     FANIN_OP_UNKNOWN   /* of a later minor version: tensors that depend on it are refused */
 } fanin_plan_op_kind;
 
@@ -112,7 +113,7 @@ typedef struct fanin_plan_op {
     int64_t offset;
     fanin_fill fill;                 /* FANIN_OP_FILL */
     size_t literal;                  /* FANIN_OP_LITERAL */
-    const fanin_plan_source *source; /* FANIN_OP_COPY, FANIN_OP_CAST, FANIN_OP_FUNCTION, FANIN_OP_NORM; else NULL */
+    const fanin_plan_source *source; /* of a copy, cast, function, norm or QR; else NULL */
     fanin_plan_function function;    /* FANIN_OP_FUNCTION */
     const fanin_plan_source *other;  /* of a function of two tensors; else NULL */
     double numbers[2];               /* of a function of a tensor and a number, or of clamp */

@@ -252,6 +252,26 @@ static void exchange(const fanin_qr *qr, bool wide, size_t first, size_t n, char
     }
 }
 
+/* Rounded to the dtype, then multiplied by the gain in the dtype, as torch does. */
+static void unload(const fanin_qr *qr, bool wide, double gain, const fanin_tensor *tensor)
+{
+    const size_t nelem = (size_t)fanin_tensor_nelem(tensor);
+    fanin_chunk chunk;
+    fanin_walk walk;
+    fanin_walk_logical(tensor, &walk);
+    for (size_t done = 0; done < nelem;) {
+        const size_t n = nelem - done < FANIN_CHUNK ? nelem - done : FANIN_CHUNK;
+        exchange(qr, wide, done, n, (char *)&chunk, false);
+        for (size_t i = 0; i < n; i++)
+            if (tensor->dtype == FANIN_F64)
+                chunk.f64[i] *= gain;
+            else
+                chunk.f32[i] *= (float)gain;
+        fanin_walk_scatter(&walk, (int64_t)done, (int64_t)n, &chunk);
+        done += n;
+    }
+}
+
 fanin_status fanin_orthogonal_run(double gain, const fanin_tensor *tensor, fanin_generator *generator,
                                   const fanin_parallel *parallel, fanin_error *error)
 {
@@ -279,20 +299,32 @@ fanin_status fanin_orthogonal_run(double gain, const fanin_tensor *tensor, fanin
         done += n;
     }
     fanin_qr_orthogonalize(&qr);
-    /* rounded to the dtype, then multiplied by the gain in the dtype, as torch does */
+    unload(&qr, wide, gain, tensor);
+    fanin_qr_end(&qr);
+    return FANIN_OK;
+}
+
+fanin_status fanin_qr_run(const fanin_tensor *from, const fanin_tensor *to, const fanin_parallel *parallel,
+                          fanin_error *error)
+{
+    const size_t nelem = (size_t)fanin_tensor_nelem(from);
+    fanin_qr qr;
+    if (nelem == 0)
+        return FANIN_OK;
+    if (!fanin_qr_begin(&qr, from->dtype, (size_t)from->shape[0], (size_t)from->shape[1]))
+        return fanin_fail_memory(error, qr.nbytes);
+    qr.parallel = parallel;
+    fanin_chunk chunk;
     fanin_walk walk;
-    fanin_walk_logical(tensor, &walk);
+    fanin_walk_logical(from, &walk);
     for (size_t done = 0; done < nelem;) {
         const size_t n = nelem - done < FANIN_CHUNK ? nelem - done : FANIN_CHUNK;
-        exchange(&qr, wide, done, n, (char *)&chunk, false);
-        for (size_t i = 0; i < n; i++)
-            if (tensor->dtype == FANIN_F64)
-                chunk.f64[i] *= gain;
-            else
-                chunk.f32[i] *= (float)gain;
-        fanin_walk_scatter(&walk, (int64_t)done, (int64_t)n, &chunk);
+        fanin_walk_gather(&walk, (int64_t)done, (int64_t)n, &chunk);
+        exchange(&qr, false, done, n, (char *)&chunk, true);
         done += n;
     }
+    fanin_qr_orthogonalize(&qr);
+    unload(&qr, false, 1, to);
     fanin_qr_end(&qr);
     return FANIN_OK;
 }

@@ -40,6 +40,13 @@ char *fanin_qr_at(const fanin_qr *qr, size_t row, size_t col);
 void fanin_qr_orthogonalize(fanin_qr *qr);
 void fanin_qr_end(fanin_qr *qr);
 
+/*
+ * The same of one matrix, f32 or f64, with no more columns than rows, into another of its shape and dtype, which may
+ * lie over it.
+ */
+fanin_status fanin_qr_run(const fanin_tensor *from, const fanin_tensor *to, const fanin_parallel *parallel,
+                          fanin_error *error);
+
 /* The fill, checked; strips are shared out to the threads of `parallel`, which may be NULL. */
 fanin_status fanin_orthogonal_run(double gain, const fanin_tensor *tensor, fanin_generator *generator,
                                   const fanin_parallel *parallel, fanin_error *error);

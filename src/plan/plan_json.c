@@ -150,6 +150,7 @@ static const char *word_of(const fanin_plan_op *op)
            : op->kind == FANIN_OP_COPY     ? "copy"
            : op->kind == FANIN_OP_CAST     ? "cast"
            : op->kind == FANIN_OP_NORM     ? "norm"
+           : op->kind == FANIN_OP_QR       ? "qr"
            : op->kind == FANIN_OP_FUNCTION ? fanin_plan_function_name(op->function)
                                            : fanin_plan_op_word(op->fill.kind);
 }
@@ -209,6 +210,8 @@ static void add_op(const writing *w, const fanin_plan_op *op)
             add_function(w, op);
         else if (op->kind == FANIN_OP_NORM)
             add_norm(w, op);
+        else if (op->kind == FANIN_OP_QR)
+            add_string(text, "bits", "host");
     } else {
         if (fanin_fill_kind_draws(op->fill.kind))
             add_position(w, op);

@@ -400,8 +400,11 @@ static void find_kind(const fanin_plan_reader *r, const char *word, fanin_plan_o
     static const struct {
         const char *word;
         fanin_plan_op_kind kind;
-    } recorded[] = {
-        {"literal", FANIN_OP_LITERAL}, {"copy", FANIN_OP_COPY}, {"cast", FANIN_OP_CAST}, {"norm", FANIN_OP_NORM}};
+    } recorded[] = {{"literal", FANIN_OP_LITERAL},
+                    {"copy", FANIN_OP_COPY},
+                    {"cast", FANIN_OP_CAST},
+                    {"norm", FANIN_OP_NORM},
+                    {"qr", FANIN_OP_QR}};
     op->kind = FANIN_OP_UNKNOWN;
     for (int kind = 1; kind < FANIN_FILL_KIND_COUNT; kind++) {
         if (strcmp(fanin_plan_op_word((fanin_fill_kind)kind), word) == 0) {
@@ -443,12 +446,12 @@ static fanin_status check_keys(fanin_plan_reader *r, const fanin_json *json, con
     if (op->kind == FANIN_OP_LITERAL)
         keys[n++] = "literal";
     if (op->kind == FANIN_OP_COPY || op->kind == FANIN_OP_CAST || op->kind == FANIN_OP_FUNCTION ||
-        op->kind == FANIN_OP_NORM)
+        op->kind == FANIN_OP_NORM || op->kind == FANIN_OP_QR)
         keys[n++] = "src";
-    if (op->kind == FANIN_OP_NORM) {
-        keys[n++] = "dims";
+    if (op->kind == FANIN_OP_NORM || op->kind == FANIN_OP_QR)
         keys[n++] = "bits";
-    }
+    if (op->kind == FANIN_OP_NORM)
+        keys[n++] = "dims";
     if (op->kind == FANIN_OP_FUNCTION) {
         keys[n++] = "bits";
         if (op->function == FANIN_FUNCTION_CLAMP) {

@@ -297,6 +297,21 @@ static fanin_status read_norm(fanin_plan_reader *r, const fanin_json *json, fani
     return fanin_plan_need_word(r, json, "bits", "host");
 }
 
+static fanin_status read_qr(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op)
+{
+    FANIN_TRY(read_equal_source(r, json, "src", op, &op->source));
+    const fanin_tensor *from = &op->source->view, *to = &op->view;
+    if (from->ndim != 2 || to->ndim != 2 || from->shape[0] != to->shape[0] || from->shape[1] != to->shape[1] ||
+        to->shape[0] < to->shape[1])
+        return fanin_json_fail(r->document, json, r->error,
+                               "\"src\" and what is written must be matrices of one shape, with no more columns than "
+                               "rows");
+    if (from->dtype != to->dtype || (to->dtype != FANIN_F32 && to->dtype != FANIN_F64))
+        return fanin_json_fail(r->document, json, r->error,
+                               "a QR factorization is of f64 or f32, into a matrix of the same dtype");
+    return fanin_plan_need_word(r, json, "bits", "host");
+}
+
 /* Numbers, the second tensor, and the mark of what depends on the host. The first tensor is there. */
 static fanin_status read_function(fanin_plan_reader *r, const fanin_json *json, fanin_plan_op *op)
 {
@@ -348,6 +363,8 @@ fanin_status fanin_recording_read_content(fanin_plan_reader *r, const fanin_json
     }
     if (op->kind == FANIN_OP_NORM)
         return read_norm(r, json, op);
+    if (op->kind == FANIN_OP_QR)
+        return read_qr(r, json, op);
     FANIN_TRY(read_equal_source(r, json, "src", op, &op->source));
     if (op->kind == FANIN_OP_FUNCTION)
         return read_function(r, json, op);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "init/orthogonal.h"
 #include "init/view.h"
 #include "kernel/cast.h"
 #include "run/function.h"
@@ -156,6 +157,13 @@ static fanin_status write_norms(const making *m, const fanin_plan_op *op, const 
     return status;
 }
 
+static fanin_status write_qr(const making *m, const fanin_plan_op *op, const fanin_tensor *view)
+{
+    fanin_tensor from = op->source->view;
+    FANIN_TRY(place(m, op->source->storage, op->source->offset, &from));
+    return fanin_qr_run(&from, view, fanin_maker_threads(m->maker), m->error);
+}
+
 static fanin_status run_op(const making *m, const fanin_plan_op *op)
 {
     fanin_tensor view = op->view;
@@ -170,6 +178,8 @@ static fanin_status run_op(const making *m, const fanin_plan_op *op)
         return write_from_sources(m, op, &view);
     case FANIN_OP_NORM:
         return write_norms(m, op, &view);
+    case FANIN_OP_QR:
+        return write_qr(m, op, &view);
     default:
         return run_fill(m, op, &view);
     }

@@ -54,6 +54,10 @@ static void check_op(const fanin_plan *plan, const fanin_plan_op *op, size_t *ba
         check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
         REQUIRE(fanin_tensor_nelem(&op->source->view) == fanin_tensor_nelem(&op->view));
         break;
+    case FANIN_OP_QR:
+        check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
+        REQUIRE(op->view.ndim == 2 && memcmp(op->view.shape, op->source->view.shape, 2 * sizeof(int64_t)) == 0);
+        break;
     case FANIN_OP_NORM:
         check_inside(plan, op->source->storage, &op->source->view, op->source->offset);
         REQUIRE(op->summed >> op->source->view.ndim == 0);

@@ -52,7 +52,7 @@ class Tape:
     def __init__(self, seed):
         self.streams, self.seeds = [Stream(seed)], ["user"]
         self.storages, self.names, self.ops, self.literals, self.memory = [], [], [], [], []
-        self.near = {}  # tensors whose bits are the host's, and how many units in the last place they may be away
+        self.near = {}  # tensors whose bits are the host's, and how far away they may be
 
     # -- what there is
 
@@ -71,8 +71,9 @@ class Tape:
     def name(self, name, tensor, **more):
         self.names.append((name, tensor, more))
 
-    def nearly(self, name, tensor, ulps=2):
-        self.near[name] = (tensor, ulps)
+    def nearly(self, name, tensor, ulps=2, within=None):
+        """ulps: units in the last place; within: an absolute distance, instead of them."""
+        self.near[name] = (tensor, {"ulps": ulps} if within is None else {"within": within})
         self.name(name, tensor)
         return tensor
 
@@ -199,8 +200,16 @@ class Tape:
 
     def norm(self, tensor, source, *dims):
         """Euclidean norms over dimensions of `source`."""
-        self.write("norm", tensor, src={"s": self.storage_of(source), **self.view_of(source)}, dims=list(dims), bits="host")
+        src = {"s": self.storage_of(source), **self.view_of(source)}
+        self.write("norm", tensor, src=src, dims=list(dims), bits="host")
         return tensor.copy_(torch.linalg.vector_norm(source, 2, dims).view_as(tensor))
+
+    def qr(self, tensor, source):
+        """Q of a matrix, its columns times the signs of R's diagonal."""
+        self.write("qr", tensor, src={"s": self.storage_of(source), **self.view_of(source)}, bits="host")
+        self.ops[-1].update(self.view_of(tensor))
+        q, r = torch.linalg.qr(source)
+        return tensor.copy_(q * torch.diag(r, 0).sign())
 
     # -- the plan
 
@@ -468,7 +477,26 @@ def norms(t):
     t.name("own.rest", own[1:])
 
 
-MODELS = (norms, functions, tied, views, few, barriers, casts, streams, large, shapes)
+def orthogonals(t):
+    """As orthogonal_ goes about it: tall, wide (by way of the transposed matrix), square, a column; one in place."""
+    for dtype in (torch.float32, torch.float64):
+        short = SHORT[dtype]
+        for what, rows, cols in (("tall", 40, 9), ("wide", 7, 33), ("square", 70, 70), ("column", 12, 1),
+                                 ("large", 200, 90)):
+            drawn = t.normal(t.new(rows * cols, dtype).view(rows, cols), 0.0, 1.0)
+            a = drawn if rows >= cols else drawn.t()
+            q = t.qr(t.new(rows * cols, dtype).view(a.shape[1], a.shape[0]).t(), a)
+            near = 8 * torch.finfo(dtype).eps / 2 * (torch.linalg.cond(a.double()).item() + math.sqrt(min(rows, cols)))
+            made = t.copy(t.new(rows * cols, dtype).view(rows, cols), q if rows >= cols else q.t())
+            t.name("%s.%s.a" % (short, what), drawn)
+            t.nearly("%s.%s" % (short, what), t.function("mul", made, made, other=0.75), within=0.75 * near)
+        own = t.normal(t.new(60, dtype).view(6, 10), 0.0, 1.0)
+        near = 8 * torch.finfo(dtype).eps / 2 * (torch.linalg.cond(own[:, 1:5].double()).item() + 2)
+        t.nearly("%s.own" % short, t.qr(own[:, 1:5], own[:, 1:5]), within=near)
+        t.name("%s.rest" % short, own[:, 5:])
+
+
+MODELS = (orthogonals, norms, functions, tied, views, few, barriers, casts, streams, large, shapes)
 
 
 def main():
@@ -485,8 +513,8 @@ def main():
             plan, digests = tape.plan(seed == 0)
             found.setdefault(model.__name__, {})[str(seed)] = digests
             if seed == 0:
-                near[model.__name__] = {name: {"ulps": ulps, "data": base64.b64encode(raw(tensor)).decode()}
-                                        for name, (tensor, ulps) in tape.near.items()}
+                near[model.__name__] = {name: {**allowed, "data": base64.b64encode(raw(tensor)).decode()}
+                                        for name, (tensor, allowed) in tape.near.items()}
                 with open(os.path.join(args.output, model.__name__ + ".plan.json"), "w", encoding="utf-8") as file:
                     json.dump(plan, file, separators=(",", ":"))
     with open(os.path.join(args.output, "digests.json"), "w", encoding="utf-8") as file:

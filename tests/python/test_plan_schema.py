@@ -80,6 +80,8 @@ def wrong_plans(plan):
         {"op": "norm", "s": 1, "n": 4, "src": {"s": 1, "sizes": [4, 3]}, "bits": "host"}))
     yield edited("norm of exact bits", lambda p: p["ops"].append(
         {"op": "norm", "s": 1, "n": 4, "src": {"s": 1, "sizes": [4, 3]}, "dims": [1]}))
+    yield edited("QR of exact bits", lambda p: p["ops"].append(
+        {"op": "qr", "s": 1, "off": 0, "sizes": [4, 3], "n": 12, "src": {"s": 1, "sizes": [4, 3]}}))
     yield edited("explanation", lambda p: op("normal", p).update(explain={"why": "so"}))
 
 

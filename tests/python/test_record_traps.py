@@ -526,6 +526,61 @@ def test_trap_20_norms():
     assert {name: tensor_bytes(tensor) for name, tensor in materialized.items()} == expected
 
 
+def test_trap_20_orthogonal():
+    """What orthogonal_ does is C's, with the bits of fanin's own; parts of it alone are torch's."""
+    def build():
+        drawn = torch.randn(9, 4)
+        q, r = torch.linalg.qr(drawn)
+        twice = torch.linalg.qr(torch.randn(8, 3))[0]
+        again, changed = torch.randn(6, 3), torch.randn(6, 3)
+        signs = torch.diag(torch.linalg.qr(again)[1]).sign()
+        found, other = torch.linalg.qr(changed)
+        changed.mul_(2.0)
+        return Box(
+            tall=nn.init.orthogonal_(torch.empty(12, 5), 0.5),
+            wide=nn.init.orthogonal_(torch.empty(5, 3, 7)),
+            wide64=nn.init.orthogonal_(torch.empty(4, 9, dtype=torch.float64), 1.7),
+            column=nn.init.orthogonal_(torch.empty(12, 1)),
+            layer=nn.init.orthogonal_(nn.Conv2d(3, 20, 2).weight.detach()),
+            q=q,
+            r=r,
+            others=twice.mul_(torch.diag(r)[:3].sign()),
+            of_another=torch.linalg.qr(torch.randn(6, 3))[0].mul_(signs),
+            late=found.mul_(torch.diag(other).sign()),
+            changed=changed,
+        )
+
+    plan = exact(build)
+    described = _recording.record_plan(build, "trap")
+    assert [op["op"] for op in described["ops"]].count("qr") == 5, ops(described)
+    assert [op["op"] for op in plan["ops"]].count("qr") == 5, ops(plan)
+    parsed = fanin.Plan.parse(json.dumps(described), "trap")
+    assert {t.name for t in parsed.tensors if t.refused is not None} == {"q", "r", "others", "of_another", "late"}
+    expected = eager(build, 7)[0]
+    made = parsed.arrays(7, ["tall", "wide", "wide64", "column", "layer", "changed"])
+    for name, gain in (("tall", 0.5), ("wide", 1), ("wide64", 1.7), ("column", 1), ("layer", 1)):
+        near = np.frombuffer(expected[name], made[name].dtype).reshape(made[name].shape)
+        np.testing.assert_allclose(made[name], near, atol=1000 * np.finfo(near.dtype).eps, err_msg=name)
+        own, op = np.empty_like(made[name]), dict(described_draws(described))[name]
+        generator = fanin.Generator(7)
+        generator.skip(op)
+        fanin.init.orthogonal_(own, gain, generator=generator)
+        assert own.tobytes() == made[name].tobytes(), name
+    materialized = parsed.state_dict(7)
+    assert {name: tensor_bytes(tensor) for name, tensor in materialized.items()} == expected
+
+
+def described_draws(plan):
+    """(name, where the normals of its QR factorization begin), in a plan whose copies of Q follow each other."""
+    at = {op["s"]: op["at"] for op in plan["ops"] if "at" in op}
+    for op in plan["ops"]:
+        if op["op"] == "qr":
+            at[op["s"]] = at[op["src"]["s"]]
+        elif op["op"] == "copy" and op["src"]["s"] in at:
+            at.setdefault(op["s"], at[op["src"]["s"]])
+    return [(t["name"], at[t["s"]]) for t in plan["tensors"] if t["s"] in at]
+
+
 # ---- 21 to 23 ----
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Optional, Set
 
 from . import _intervals as intervals
+from ._orthogonal import recognize_qr
 from ._plan_ops import DTYPES, meaning_of, tensors_in, views_in
 from ._positions import Placed, Position, place_draws
 from ._tape import UNDEFINED, Draw, Op, Refused, Stream, Tape, View, reads_metadata_only
@@ -123,6 +124,7 @@ def _find_live(tape: Tape) -> List[bool]:
 def lower(tape: Tape, source: Dict[str, str], differing: Optional[Dict[int, str]] = None) -> Dict[str, Any]:
     """The plan of a tape, as docs/plan-format.md describes it (version [1,1])."""
     meanings = [meaning_of(op, tape) for op in tape.ops]
+    recognize_qr(tape, meanings)
     placed = place_draws(tape, meanings)
     _find_reasons(tape, placed, differing or {})
     live = _find_live(tape)

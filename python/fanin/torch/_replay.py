@@ -279,6 +279,9 @@ class Executor:
             dst.copy_(src.reshape(dst.shape))
         elif kind == "norm":
             dst.copy_(torch.linalg.vector_norm(src, 2, op["dims"] or None).reshape(dst.shape))
+        elif kind == "qr":
+            q, r = torch.linalg.qr(src)
+            dst.copy_(q.mul_(torch.diag(r, 0).sign()))
         elif kind == "clamp":
             low, high = (None if op.get(k) is None else json_double(op[k]) for k in ("min", "max"))
             dst.copy_(torch.clamp(src, low, high).reshape(dst.shape))

@@ -203,6 +203,8 @@ def write_op(writer: Writer, op: Op, meaning: Optional[Meaning], placed: Optiona
         writer.ops.append(writer.constant_op(writer.place(dst), data, dst.dtype))
         return
     written = {"op": meaning.op, **writer.place(dst), **_position(writer, op, placed, barriers)}
+    if meaning.op == "qr":  # which needs a matrix, not the whole storage in whatever shape
+        written.update(off=dst.offset, sizes=list(dst.sizes), strides=list(dst.strides))
     for key, view in sources.items():
         is_own_shape = meaning.dims is not None or math.prod(view.sizes) == dst.numel
         written[key] = writer.source(view, view.sizes if is_own_shape else dst.sizes)

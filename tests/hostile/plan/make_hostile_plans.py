@@ -182,6 +182,24 @@ case("good-norm-of-nothing", "ok", "-", plan(storages=NORMED, ops=[fill(0, 12), 
 case("good-norm-within", "ok", "-",
      plan(storages=[(12, "f32")], ops=[fill(0, 12), {**norm(3, [1], sizes=[3, 4]), "s": 0, "off": 1, "sizes": [3]}]))
 
+# QR factorizations
+def qr(sizes, source, **more):
+    return {"op": "qr", "s": 1, "off": 0, "sizes": sizes, "n": 12, "src": {"s": 0, "sizes": source}, "bits": "host", **more}
+
+
+SQUARES = [(12, "f32")] * 2
+case("bad-qr-wide", "format", "no more columns than rows",
+     plan(storages=SQUARES, ops=[fill(0, 12), qr([3, 4], [3, 4])]))
+case("bad-qr-shape", "format", "matrices of one shape", plan(storages=SQUARES, ops=[fill(0, 12), qr([4, 3], [6, 2])]))
+case("bad-qr-dimensions", "format", "matrices of one shape",
+     plan(storages=SQUARES, ops=[fill(0, 12), qr([3, 2, 2], [3, 2, 2])]))
+case("bad-qr-dtype", "format", "of f64 or f32",
+     plan(storages=[(12, "bf16")] * 2, ops=[fill(0, 12), qr([4, 3], [4, 3])]))
+case("bad-qr-two-dtypes", "format", "of the same dtype",
+     plan(storages=[(12, "f64"), (12, "f32")], ops=[fill(0, 12), qr([4, 3], [4, 3])]))
+case("bad-qr-bits", "format", 'must be "host"', plan(storages=SQUARES, ops=[fill(0, 12), qr([4, 3], [4, 3], bits="ours")]))
+case("good-qr-of-zeros", "ok", "-", plan(storages=SQUARES, ops=[fill(0, 12), qr([4, 3], [4, 3])]))
+
 # names and digests
 case("bad-check-name", "format", "a tensor that the plan has not", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"x": "0" * 64}}))
 case("bad-check-digest", "format", "64 hexadecimal digits", plan(ops=[fill(0, 4)], check={"seed": "0", "sha256": {"t0": "0" * 63}}))
