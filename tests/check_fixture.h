@@ -122,4 +122,17 @@ static inline void check_expect_healthy(const fanin_diagnosis *diagnosis)
     }
 }
 
+/* Nothing above info is found of the spec's weights under 20 seeds. */
+static inline void check_expect_healthy_seeds(const char *spec)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        check_weights w;
+        check_make(&w, spec, seed);
+        fanin_diagnosis *diagnosis = check_diagnose(&w, NULL);
+        check_expect_healthy(diagnosis);
+        fanin_diagnosis_free(diagnosis);
+        check_free(&w);
+    }
+}
+
 #endif

@@ -47,16 +47,16 @@ struct fate {
 
 static struct fate count_fates(const struct fanin_scan *scan, const struct limits *limit, bool is_exact)
 {
-    enum { SIGN = 0x8000, INFINITE = 0x7f80 };
     struct fate fate = {0, 0, 0};
     const uint64_t nzero = scan->statistics.nzero;
-    for (uint32_t bin = 0; bin < INFINITE; bin++) {
-        double count = (double)(scan->bins[bin] + scan->bins[bin | SIGN]);
+    for (uint32_t bin = 0; bin < FANIN_SCAN_INFINITE; bin++) {
+        double count = (double)(scan->bins[bin] + scan->bins[bin | FANIN_SCAN_SIGN]);
         if (bin == 0) /* zeros are there, and what is below the edge of the next bin */
             count = fmax(0, count - (double)nzero);
         if (count == 0)
             continue;
-        double from = fanin_scan_bin_edge(bin), to = bin + 1 < INFINITE ? fanin_scan_bin_edge(bin + 1) : 0x1p128;
+        double from = fanin_scan_bin_edge(bin),
+               to = bin + 1 < FANIN_SCAN_INFINITE ? fanin_scan_bin_edge(bin + 1) : 0x1p128;
         double below_zero, below_normal, below_infinite;
         if (is_exact) { /* all values are the edge; half way to the least number rounds to 0 */
             below_zero = from <= limit->zero;

@@ -240,8 +240,6 @@ static struct legacy legacy_of(const fanin_law *law, fanin_dtype dtype)
 
 /* -- Tests ----------------------------------------------------------------------------------------------------------*/
 
-enum { SIGN = 0x8000, INFINITE = 0x7f80 };
-
 /* Massart 1990: P(D > d) <= 2 exp(-2 n d^2). */
 static double ks_limit(uint64_t n)
 {
@@ -256,20 +254,20 @@ static double ks_distance(const fanin_law *law, fanin_dtype dtype, const struct 
 {
     const struct grid grid = grid_of(dtype);
     const uint64_t *bins = scan->bins, enough = (uint64_t)(ks_limit(n) / 16 * (double)n);
-    const uint32_t negative = scan->bins_end[1] > SIGN ? scan->bins_end[1] - SIGN : 0;
+    const uint32_t negative = scan->bins_end[1] > FANIN_SCAN_SIGN ? scan->bins_end[1] - FANIN_SCAN_SIGN : 0;
     uint64_t below = 0, asked = 0;
     double worst = 0;
-    const uint32_t nearest = scan->bins_begin[1] > SIGN + 1 ? scan->bins_begin[1] - SIGN : 1;
-    for (uint32_t b = (negative < INFINITE ? negative : INFINITE); b-- > nearest;) {
-        below += bins[b | SIGN];
+    const uint32_t nearest = scan->bins_begin[1] > FANIN_SCAN_SIGN + 1 ? scan->bins_begin[1] - FANIN_SCAN_SIGN : 1;
+    for (uint32_t b = (negative < FANIN_SCAN_INFINITE ? negative : FANIN_SCAN_INFINITE); b-- > nearest;) {
+        below += bins[b | FANIN_SCAN_SIGN];
         if (below - asked > enough || b == nearest) {
             double there = fanin_law_cdf(law, -rounding_edge(grid, fanin_scan_bin_edge(b)));
             worst = fmax(worst, fabs(there - (double)below / (double)n));
             asked = below;
         }
     }
-    below += bins[SIGN] + bins[0];
-    const uint32_t end = scan->bins_end[0] < INFINITE ? scan->bins_end[0] : INFINITE;
+    below += bins[FANIN_SCAN_SIGN] + bins[0];
+    const uint32_t end = scan->bins_end[0] < FANIN_SCAN_INFINITE ? scan->bins_end[0] : FANIN_SCAN_INFINITE;
     const uint32_t begin = scan->bins_begin[0] > 1 ? scan->bins_begin[0] : 1;
     for (uint32_t b = begin; b < end || b == begin; b++) {
         if (below - asked > enough || b == begin) {
@@ -281,9 +279,9 @@ static double ks_distance(const fanin_law *law, fanin_dtype dtype, const struct 
     }
     /* beyond the last value, and below the first, the law may go on */
     const double top =
-        end < INFINITE ? fanin_law_cdf(law, rounding_edge(grid, fanin_scan_bin_edge(end > 1 ? end : 1))) : 1;
+        end < FANIN_SCAN_INFINITE ? fanin_law_cdf(law, rounding_edge(grid, fanin_scan_bin_edge(end > 1 ? end : 1))) : 1;
     worst = fmax(worst, fabs(top - (double)below / (double)n));
-    if (negative > 0 && negative < INFINITE)
+    if (negative > 0 && negative < FANIN_SCAN_INFINITE)
         worst = fmax(worst, fanin_law_cdf(law, -rounding_edge(grid, fanin_scan_bin_edge(negative))));
     return worst;
 }

@@ -10,6 +10,8 @@
 
 enum {
     FANIN_SCAN_NBINS = 65536,
+    FANIN_SCAN_SIGN = 0x8000,     /* of a bin */
+    FANIN_SCAN_INFINITE = 0x7f80, /* the bin of infinity; above it NaN */
     FANIN_SCAN_NFIRST = 65536,
     FANIN_SCAN_MAX_COLUMNS = 262144, /* above it columns are not looked at */
     FANIN_SCAN_MAX_ROWS = 1 << 21    /* above it rows are not kept one by one */

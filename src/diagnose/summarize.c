@@ -665,26 +665,24 @@ double fanin_statistics_quantile_at(size_t i)
     return i < FANIN_QUANTILE_COUNT ? quantiles[i] : (double)NAN;
 }
 
-enum { SIGN = 0x8000, INFINITE = 0x7f80 };
-
 /* Bins of finite values from the least to the greatest, by rank 0 ... */
 static uint32_t bin_in_order(uint32_t rank)
 {
-    return rank < INFINITE ? SIGN + INFINITE - 1 - rank : rank - INFINITE;
+    return rank < FANIN_SCAN_INFINITE ? FANIN_SCAN_SIGN + FANIN_SCAN_INFINITE - 1 - rank : rank - FANIN_SCAN_INFINITE;
 }
 
 /* Ranks outside [first, last) are empty. */
 static uint32_t first_rank(const struct fanin_whole *whole)
 {
     uint32_t end = whole->sums.used[1].end;
-    end = end > SIGN + INFINITE ? SIGN + INFINITE : end;
-    return end > 0 ? SIGN + INFINITE - end : INFINITE;
+    end = end > FANIN_SCAN_SIGN + FANIN_SCAN_INFINITE ? FANIN_SCAN_SIGN + FANIN_SCAN_INFINITE : end;
+    return end > 0 ? FANIN_SCAN_SIGN + FANIN_SCAN_INFINITE - end : FANIN_SCAN_INFINITE;
 }
 
 static uint32_t last_rank(const struct fanin_whole *whole)
 {
     uint32_t end = whole->sums.used[0].end;
-    return INFINITE + (end > INFINITE ? INFINITE : end);
+    return FANIN_SCAN_INFINITE + (end > FANIN_SCAN_INFINITE ? FANIN_SCAN_INFINITE : end);
 }
 
 /* The value `share` of the way through a bin, from its edge toward zero outward. */
@@ -693,8 +691,9 @@ static double within_bin(uint32_t bin, double share, bool is_exact)
     double from = fanin_scan_bin_edge(bin);
     if (is_exact)
         return from;
-    double to = (bin & ~(uint32_t)SIGN) + 1 < INFINITE ? fanin_scan_bin_edge(bin + 1)
-                                                       : (bin & SIGN ? -(double)FLT_MAX : (double)FLT_MAX);
+    double to = (bin & ~(uint32_t)FANIN_SCAN_SIGN) + 1 < FANIN_SCAN_INFINITE
+                    ? fanin_scan_bin_edge(bin + 1)
+                    : (bin & FANIN_SCAN_SIGN ? -(double)FLT_MAX : (double)FLT_MAX);
     return from + (to - from) * share;
 }
 
@@ -702,8 +701,8 @@ static double within_bin(uint32_t bin, double share, bool is_exact)
 static uint32_t next_rank(const struct fanin_whole *whole, uint32_t rank)
 {
     const struct fanin_bin_range *used = whole->sums.used;
-    const uint32_t from = used[1].end > 0 ? SIGN + INFINITE - used[1].begin : INFINITE,
-                   to = used[0].end > 0 ? INFINITE + used[0].begin : 2 * INFINITE;
+    const uint32_t from = used[1].end > 0 ? FANIN_SCAN_SIGN + FANIN_SCAN_INFINITE - used[1].begin : FANIN_SCAN_INFINITE,
+                   to = used[0].end > 0 ? FANIN_SCAN_INFINITE + used[0].begin : 2 * FANIN_SCAN_INFINITE;
     rank++;
     return rank >= from && rank < to ? to : rank;
 }
@@ -723,8 +722,8 @@ static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *st
             if (!(wanted < (double)(before + count)))
                 break;
             double share = (wanted - (double)before + 0.5) / (double)count;
-            double value = within_bin(bin, bin & SIGN ? 1 - share : share, is_exact);
-            if ((bin & ~(uint32_t)SIGN) == 0)
+            double value = within_bin(bin, bin & FANIN_SCAN_SIGN ? 1 - share : share, is_exact);
+            if ((bin & ~(uint32_t)FANIN_SCAN_SIGN) == 0)
                 value = 0; /* of both signs; what else lies there is below 2^-133 */
             statistics->quantiles[q] = fmin(fmax(value, statistics->min), statistics->max);
         }
@@ -736,8 +735,8 @@ static void find_quantiles(const struct fanin_whole *whole, fanin_statistics *st
 static uint32_t nearest_bin(const struct fanin_whole *whole)
 {
     const struct fanin_bin_range *used = whole->sums.used;
-    const uint32_t positive = used[0].end > 0 ? used[0].begin : SIGN,
-                   negative = used[1].end > 0 ? used[1].begin - SIGN : SIGN;
+    const uint32_t positive = used[0].end > 0 ? used[0].begin : FANIN_SCAN_SIGN,
+                   negative = used[1].end > 0 ? used[1].begin - FANIN_SCAN_SIGN : FANIN_SCAN_SIGN;
     return positive < negative ? positive : negative;
 }
 
@@ -748,9 +747,9 @@ static double find_median_abs(const struct fanin_whole *whole)
     uint64_t before = 0;
     if (n == 0)
         return (double)NAN;
-    const uint32_t end = last_rank(whole) - INFINITE, negative_end = INFINITE - first_rank(whole);
+    const uint32_t end = last_rank(whole) - FANIN_SCAN_INFINITE, negative_end = FANIN_SCAN_INFINITE - first_rank(whole);
     for (uint32_t bin = nearest_bin(whole); bin < end || bin < negative_end; bin++) {
-        uint64_t count = whole->bins[bin] + whole->bins[bin | SIGN];
+        uint64_t count = whole->bins[bin] + whole->bins[bin | FANIN_SCAN_SIGN];
         if (bin == 0) /* both zeros lie there, and of f32 and f64 the least subnormals */
             count -= whole->sums.nzero < count ? whole->sums.nzero : count;
         if (count > 0 && (double)(n - 1) * 0.5 < (double)(before + count))
@@ -880,7 +879,7 @@ static uint64_t count_subnormals(const struct fanin_whole *whole)
     const uint32_t normal = fanin_f32_bits((float)least_normal(whole->dtype)) >> 16;
     uint64_t count = 0;
     for (uint32_t bin = nearest_bin(whole); bin < normal; bin++)
-        count += whole->bins[bin] + whole->bins[bin | SIGN];
+        count += whole->bins[bin] + whole->bins[bin | FANIN_SCAN_SIGN];
     return count - whole->sums.nzero;
 }
 

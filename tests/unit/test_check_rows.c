@@ -21,14 +21,7 @@ static void copy_rows(float *data, size_t ncols, size_t to, size_t from, size_t 
 static void healthy(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 20; seed++) {
-        check_weights w;
-        check_make(&w, spec, seed);
-        fanin_diagnosis *diagnosis = check_diagnose(&w, NULL);
-        check_expect_healthy(diagnosis);
-        fanin_diagnosis_free(diagnosis);
-        check_free(&w);
-    }
+    check_expect_healthy_seeds(spec);
 }
 
 static void rows_and_columns(void **state)
