@@ -92,6 +92,7 @@ struct product {
     const double *in;
     double *out;
     size_t nvectors;
+    bool is_transposed;
 };
 
 static void take_product(void *context, const double *values, uint64_t row, uint64_t nrows, uint64_t column,
@@ -102,23 +103,8 @@ static void take_product(void *context, const double *values, uint64_t row, uint
     for (uint64_t r = 0; r < nrows; r++)
         for (uint64_t c = 0; c < ncols; c++) {
             const double value = values[r * ncols + c];
-            const double *in = p->in + (column + c) * n;
-            double *out = p->out + (row + r) * n;
-            for (size_t k = 0; k < n; k++)
-                out[k] += value * in[k];
-        }
-}
-
-static void take_transposed(void *context, const double *values, uint64_t row, uint64_t nrows, uint64_t column,
-                            uint64_t ncols)
-{
-    const struct product *p = context;
-    const size_t n = p->nvectors;
-    for (uint64_t r = 0; r < nrows; r++)
-        for (uint64_t c = 0; c < ncols; c++) {
-            const double value = values[r * ncols + c];
-            const double *in = p->in + (row + r) * n;
-            double *out = p->out + (column + c) * n;
+            const double *in = p->in + (p->is_transposed ? row + r : column + c) * n;
+            double *out = p->out + (p->is_transposed ? column + c : row + r) * n;
             for (size_t k = 0; k < n; k++)
                 out[k] += value * in[k];
         }
@@ -154,9 +140,9 @@ static fanin_status measure_orthogonality(struct rows *rows, double gain, size_t
         x[i] = next_number(&state) < 0 ? -1 : 1;
     memset(middle, 0, (size_t)(most * nprobes) * sizeof *middle);
     memset(y, 0, (size_t)(least * nprobes) * sizeof *y);
-    struct product first = {x, middle, nprobes}, second = {middle, y, nprobes};
-    FANIN_TRY(walk_rows(rows, wide ? take_transposed : take_product, &first, error));
-    FANIN_TRY(walk_rows(rows, wide ? take_product : take_transposed, &second, error));
+    struct product first = {x, middle, nprobes, wide}, second = {middle, y, nprobes, !wide};
+    FANIN_TRY(walk_rows(rows, take_product, &first, error));
+    FANIN_TRY(walk_rows(rows, take_product, &second, error));
     *worst = 0;
     for (uint64_t i = 0; i < least * nprobes; i++)
         *worst = fmax(*worst, fabs(y[i] / (gain * gain) - x[i]));
@@ -283,9 +269,9 @@ static fanin_status multiply_normal(struct rows *rows, const double *x, double *
         return walk_rows(rows, take_normal, &p, error);
     }
     memset(y, 0, (size_t)rows->nrows * sizeof *y);
-    struct product first = {x, y, 1}, second = {y, z, 1};
+    struct product first = {x, y, 1, false}, second = {y, z, 1, true};
     FANIN_TRY(walk_rows(rows, take_product, &first, error));
-    return walk_rows(rows, take_transposed, &second, error);
+    return walk_rows(rows, take_product, &second, error);
 }
 
 static double dot(const double *a, const double *b, uint64_t n)
