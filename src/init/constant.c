@@ -13,11 +13,11 @@
 static void set_run(void *data, uint64_t bits, int64_t n, size_t nbytes)
 {
     const size_t total = (size_t)n * nbytes;
-    if (bits == 0) { /* zeros are cheaper than any other value */
-        memset(data, 0, total);
+    const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
+    if (bits == 0 && (total <= FANIN_BYPASS_NBYTES || !fanin_kernel_bypasses_zeros(kernel))) {
+        memset(data, 0, total); /* in caches zeros are cheaper than any other value */
         return;
     }
-    const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
     uint64_t pattern = nbytes < sizeof bits ? bits & (((uint64_t)1 << 8 * nbytes) - 1) : bits; /* without the sign's */
     for (size_t width = nbytes; width < sizeof pattern; width *= 2)
         pattern |= pattern << 8 * width;

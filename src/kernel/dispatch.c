@@ -114,4 +114,14 @@ const struct fanin_kernel *fanin_kernel_for(fanin_profile profile)
     return profile & FANIN_UNFUSED ? &fanin_kernel_unfused : active();
 }
 
+bool fanin_kernel_bypasses_zeros(const struct fanin_kernel *kernel)
+{
+#if FANIN_HAVE_AVX2
+    return kernel != &fanin_kernel_scalar && kernel != &fanin_kernel_unfused && !__builtin_cpu_is("amd");
+#else
+    (void)kernel;
+    return false;
+#endif
+}
+
 const char *fanin_version(void) { return FANIN_VERSION_STRING; }

@@ -153,6 +153,13 @@ struct fanin_kernel {
 /* The table in force for a profile: the chosen variant, or the one that rounds products first for FANIN_UNFUSED. */
 const struct fanin_kernel *fanin_kernel_for(fanin_profile profile);
 
+/*
+ * Whether fill_bypass is the faster way to zeros, too, in memory too large for the caches. On Intel the C library's
+ * memset reads each line first and reaches half of it; on AMD processors the same call is nearly twice as fast as any
+ * store (docs/performance.md).
+ */
+bool fanin_kernel_bypasses_zeros(const struct fanin_kernel *kernel);
+
 /* For tests: the tables by index as in fanin_isa_name, NULL slots filled; NULL if this processor lacks the variant. */
 const struct fanin_kernel *fanin_kernel_at(size_t isa);
 

@@ -108,6 +108,30 @@ static void test_pieces_equal_the_whole(void **state)
                     }
 }
 
+/* Too large for caches, where other stores are taken; memory beside it stays. */
+static void test_large_zeros(void **state)
+{
+    enum { NBYTES = (25 << 20) + 3, AROUND = 77 };
+    uint8_t *memory = malloc(NBYTES + 2 * AROUND);
+    const char *before = fanin_isa_active();
+    fanin_error error;
+    (void)state;
+    assert_non_null(memory);
+    for (size_t isa = 0; isa < fanin_isa_count(); isa++) {
+        if (!fanin_isa_is_supported(isa))
+            continue;
+        assert_ok(fanin_isa_force(fanin_isa_name(isa), &error), error);
+        memset(memory, 0xa5, NBYTES + 2 * AROUND);
+        fanin_tensor tensor = fanin_tensor_1d(memory + AROUND, FANIN_U8, NBYTES);
+        assert_ok(fanin_zeros(&tensor, &error), error);
+        for (size_t i = 0; i < NBYTES + 2 * AROUND; i++)
+            if (memory[i] != (i < AROUND || i >= AROUND + NBYTES ? 0xa5 : 0))
+                fail_msg("byte %zu is %d in %s", i, memory[i], fanin_isa_active());
+    }
+    assert_ok(fanin_isa_force(before, &error), error);
+    free(memory);
+}
+
 static void test_memory_outside_the_view_stays(void **state)
 {
     static unsigned char memory[40 * 60 * 8];
@@ -334,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_measure_is_what_is_drawn),
         cmocka_unit_test(test_pieces_equal_the_whole),
+        cmocka_unit_test(test_large_zeros),
         cmocka_unit_test(test_memory_outside_the_view_stays),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_overlapping_views),
