@@ -1,67 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sparse_(sparsity, std), and the randperm it takes its rows from.
+ * sparse_(sparsity, std): normals, then zeros in the rows that begin a permutation of its own for each column.
  */
-#include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "init/permutation.h"
 #include "init/random.h"
-#include "rng/stream.h"
-
-/*
- * torch's switch to an algorithm on 64-bit draws. It came with 2.6, inside the profile torch-2.1; that profile keeps
- * the older rule.
- */
-static const int64_t HUGE_PERMUTATION = 4294967295u / 20;
-
-fanin_status fanin_randperm(int64_t *indices, int64_t n, fanin_generator *generator, fanin_error *error)
-{
-    fanin_clear(error);
-    if (n < 0)
-        return fanin_fail(error, FANIN_ERROR_ARGUMENT, "randperm: n = %" PRId64 " is negative", n);
-    if (n >= HUGE_PERMUTATION && fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12) {
-        for (int64_t i = 0; i < n; i++) {
-            int64_t z = (int64_t)(fanin_generator_u64(generator) % (uint64_t)(i + 1));
-            indices[i] = i;
-            indices[i] = indices[z];
-            indices[z] = i;
-        }
-        return FANIN_OK;
-    }
-    for (int64_t i = 0; i < n; i++)
-        indices[i] = i;
-    fanin_stream stream;
-    fanin_stream_begin(&stream, generator);
-    for (int64_t i = 0; i < n - 1;) {
-        enum { RUN = 512 };
-        const uint32_t *raw;
-        uint32_t words[RUN];
-        int64_t left = n - 1 - i;
-        size_t taken = fanin_stream_take(&stream, (size_t)(left < RUN ? left : RUN), 1, &raw);
-        stream.kernel->mt_temper(words, raw, taken);
-        for (size_t k = 0; k < taken; k++, i++) {
-            /* 32-bit division is the faster one; a range of 2^32 and more leaves the word as it is */
-            uint64_t range = (uint64_t)(n - i);
-            /* NOLINTNEXTLINE(*DivideZero): taken <= left, so the range is at least 2 */
-            int64_t z = i + (int64_t)(range > UINT32_MAX ? words[k] : words[k] % (uint32_t)range);
-            int64_t swapped = indices[i];
-            indices[i] = indices[z];
-            indices[z] = swapped;
-        }
-    }
-    fanin_stream_end(&stream);
-    return FANIN_OK;
-}
-
-static uint64_t randperm_ndraws(uint64_t n, fanin_profile profile)
-{
-    if (n >= (uint64_t)HUGE_PERMUTATION && fanin_profile_base(profile) >= FANIN_PROFILE_TORCH_2_12)
-        return 2 * n;
-    return n > 0 ? n - 1 : 0;
-}
 
 enum { SPARSITY, STD };
 
@@ -89,26 +37,84 @@ static int64_t zero_count(double sparsity, int64_t rows)
     return -count >= (double)rows ? 0 : rows + (int64_t)count;
 }
 
+/* Columns that are drawn before their zeros are stored: a row's zeros are then near each other. */
+enum { BATCH = 64 };
+
+struct marks {
+    uint64_t *row; /* bit c: the batch's column c has a zero there */
+    fanin_index *order;
+    int64_t *huge_order; /* where 32 bits are not enough */
+};
+
+static void mark_column(const struct marks *marks, int64_t rows, int64_t nzeros, uint64_t bit, fanin_stream *stream)
+{
+    const int64_t ndraws = rows > 0 ? rows - 1 : 0, needed = nzeros < ndraws ? nzeros : ndraws;
+    for (int64_t i = 0; i < rows; i++)
+        marks->order[i] = (fanin_index)i;
+    for (int64_t i = 0; i < needed;) {
+        int64_t elements[FANIN_PERMUTATION_RUN];
+        const int64_t taken = fanin_permutation_take(elements, marks->order, rows, i, needed - i, stream);
+        for (int64_t k = 0; k < taken; k++)
+            marks->row[elements[k]] |= bit;
+        i += taken;
+    }
+    fanin_stream_skip(stream, (uint64_t)(ndraws - needed));
+    if (needed < nzeros) /* all rows: no draw decides about the last one left */
+        marks->row[marks->order[rows - 1]] |= bit;
+}
+
+static fanin_status mark_batch(const struct marks *marks, int64_t rows, int64_t nzeros, int64_t ncols,
+                               fanin_generator *generator, fanin_error *error)
+{
+    memset(marks->row, 0, (size_t)rows * sizeof *marks->row);
+    if (marks->huge_order == NULL) {
+        fanin_stream stream;
+        fanin_stream_begin(&stream, generator);
+        for (int64_t c = 0; c < ncols; c++)
+            mark_column(marks, rows, nzeros, (uint64_t)1 << c, &stream);
+        fanin_stream_end(&stream);
+        return FANIN_OK;
+    }
+    for (int64_t c = 0; c < ncols; c++) {
+        FANIN_TRY(fanin_randperm(marks->huge_order, rows, generator, error));
+        for (int64_t i = 0; i < nzeros; i++)
+            marks->row[marks->huge_order[i]] |= (uint64_t)1 << c;
+    }
+    return FANIN_OK;
+}
+
+/* Zero is all bits zero in every dtype that is drawn. */
+static void store_zeros(const fanin_tensor *tensor, const uint64_t *row, int64_t first_column)
+{
+    const int64_t nbytes = fanin_dtype_nbits(tensor->dtype) / 8;
+    char *line = (char *)tensor->data + first_column * tensor->strides[1] * nbytes;
+    for (int64_t i = 0; i < tensor->shape[0]; i++, line += tensor->strides[0] * nbytes)
+        for (uint64_t left = row[i]; left != 0; left &= left - 1)
+            memset(line + __builtin_ctzll(left) * tensor->strides[1] * nbytes, 0, (size_t)nbytes);
+}
+
 static fanin_status run(const double *value, const fanin_tensor *tensor, fanin_generator *generator, fanin_error *error)
 {
     const int64_t rows = tensor->shape[0], cols = tensor->shape[1];
     const int64_t nzeros = zero_count(value[SPARSITY], rows);
     const double normal[4] = {0, value[STD]};
-    int64_t *order = fanin_allocate((size_t)rows, sizeof *order);
-    if (order == NULL)
-        return fanin_fail_memory(error, (uint64_t)rows * sizeof *order);
-    fanin_status status = fanin_fill_normal.run(normal, tensor, generator, error);
-    for (int64_t column = 0; status == FANIN_OK && column < cols; column++) {
-        status = fanin_randperm(order, rows, generator, error);
-        for (int64_t i = 0; i < nzeros; i++) {
-            fanin_tensor element = *tensor;
-            element.data = (char *)tensor->data + (order[i] * tensor->strides[0] + column * tensor->strides[1]) *
-                                                      (int64_t)(fanin_dtype_nbits(tensor->dtype) / 8);
-            element.ndim = 0;
-            fanin_constant_write(&element, 0.0);
-        }
+    const bool is_short = fanin_permutation_is_short(rows, generator->profile);
+    const size_t index_nbytes = is_short ? sizeof(fanin_index) : sizeof(int64_t);
+    uint64_t *row = fanin_allocate((size_t)rows, sizeof *row);
+    void *order = fanin_allocate((size_t)rows, index_nbytes);
+    fanin_status status = FANIN_OK;
+    if (row == NULL || order == NULL)
+        status = fanin_fail_memory(error, (uint64_t)rows * (sizeof *row + index_nbytes));
+    else
+        status = fanin_fill_normal.run(normal, tensor, generator, error);
+    const struct marks marks = {row, is_short ? order : NULL, is_short ? NULL : order};
+    for (int64_t c = 0; status == FANIN_OK && c < cols; c += BATCH) {
+        status = mark_batch(&marks, rows, nzeros, cols - c < BATCH ? cols - c : BATCH, generator, error);
+        if (status == FANIN_OK)
+            store_zeros(tensor, row, c);
     }
     fanin_free(order);
+    fanin_free(row);
     return status;
 }
 
@@ -116,7 +122,7 @@ static void measure(const double *value, const fanin_tensor *tensor, fanin_profi
 {
     (void)value;
     fanin_fill_normal.measure((const double[4]){0, 1}, tensor, profile, stream);
-    stream->ndraws += (uint64_t)tensor->shape[1] * randperm_ndraws((uint64_t)tensor->shape[0], profile);
+    stream->ndraws += (uint64_t)tensor->shape[1] * fanin_permutation_ndraws((uint64_t)tensor->shape[0], profile);
 }
 
 static bool is_splittable(const double *value, const fanin_tensor *tensor, fanin_profile profile)

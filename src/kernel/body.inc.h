@@ -84,6 +84,28 @@ static void mt_temper(uint32_t *words, const uint32_t *raw, size_t n)
         words[i] = temper_one(raw[i]);
 }
 
+/*
+ * A vector of these loops has no division of integers, so the quotient is that of floats where it is below 2^20. Its
+ * error is then below 2^-2 by four roundings, and 2^-4 more by the 8 bits that the word goes without: it is off by one
+ * at most, and one sum and one difference put that right. A remainder below 0 or from range on is the greater one
+ * modulo 2^32.
+ */
+static void mt_remainders(uint32_t *remainders, const uint32_t *raw, size_t n, uint32_t range)
+{
+    enum { LEAST = 1 << 12 };
+    const size_t nfast = range <= LEAST ? 0 : range - LEAST < n ? range - LEAST : n;
+    mt_temper(remainders, raw, n);
+    for (size_t i = 0; i < nfast; i++) {
+        const uint32_t word = remainders[i], divisor = range - (uint32_t)i;
+        const float quotient = (float)(int32_t)(word >> 8) * (256.0f / (float)(int32_t)divisor);
+        uint32_t rest = word - (uint32_t)(int32_t)quotient * divisor;
+        rest = rest + divisor < rest ? rest + divisor : rest;
+        remainders[i] = rest - divisor < rest ? rest - divisor : rest;
+    }
+    for (size_t i = nfast; i < n; i++)
+        remainders[i] %= range - (uint32_t)i;
+}
+
 /* ---- jumps ---- */
 
 /* In strips whose sums stay in registers: 624 = 13 vectors of 16 lanes 3 times, of 8 lanes 6 times. */
@@ -572,6 +594,7 @@ const struct fanin_kernel KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .mt_generate = mt_generate,
     .mt_temper = mt_temper,
+    .mt_remainders = mt_remainders,
     .mt_add = mt_add,
     .mt_square = mt_square,
     .uniform_f32 = uniform_f32,

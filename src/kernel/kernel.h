@@ -121,6 +121,8 @@ struct fanin_kernel {
     /* x[0..623] is a state; the n words that follow are written behind it, and up to FANIN_MT_MORE more */
     void (*mt_generate)(uint32_t *x, size_t n);
     void (*mt_temper)(uint32_t *words, const uint32_t *raw, size_t n);
+    /* words tempered, word i modulo range - i; n < range <= 2^30 */
+    void (*mt_remainders)(uint32_t *remainders, const uint32_t *raw, size_t n, uint32_t range);
     /* sum[j] ^= x[at[i] + j] for all i, 0 <= j < 624: what a jump adds up */
     void (*mt_add)(uint32_t *sum, const uint32_t *x, const uint16_t *at, size_t n);
     /* the square of a polynomial over GF(2), times t if `shift`, modulo t^19937 + the terms (src/rng/jump.c) */

@@ -115,6 +115,33 @@ static void compare_temper(const struct fanin_kernel *scalar, const struct fanin
         }
 }
 
+/* Against the division itself: every divisor that is small, both ways to divide, quotients next to whole numbers. */
+static void compare_remainders(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    static const uint32_t ranges[] = {1,    2,    100,   4000,     4095,    4096,           4097,
+                                      4112, 4200, 65536, 12345678, 1 << 28, (1 << 30) - 77, 1 << 30};
+    uint32_t raw[MAX_N], words[MAX_N];
+    for (size_t r = 0; r < sizeof ranges / sizeof *ranges; r++)
+        for (size_t n = 0; n < MAX_N && n < ranges[r]; n += n < 70 ? 1 : 61) {
+            uint32_t *a = guarded(n * 4), *b = guarded(n * 4);
+            random_words(raw, MAX_N, r);
+            for (size_t i = 0; i < n; i++) {
+                const uint32_t divisor = ranges[r] - (uint32_t)i;
+                const uint64_t multiple = ((uint64_t)raw[i] / divisor + 1) * divisor + i % 3 - 1;
+                if (i % 4 != 0 && multiple <= UINT32_MAX)
+                    raw[i] = untempered((uint32_t)multiple);
+            }
+            scalar->mt_temper(words, raw, n);
+            scalar->mt_remainders(a, raw, n, ranges[r]);
+            other->mt_remainders(b, raw, n, ranges[r]);
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(a[i], words[i] % (ranges[r] - (uint32_t)i));
+            assert_memory_equal(a, b, n * 4);
+            release(a, n * 4);
+            release(b, n * 4);
+        }
+}
+
 static void compare_add(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
 {
     enum { N = FANIN_MT19937_NWORDS };
@@ -575,6 +602,7 @@ static void test_ties_of_angles(void **state)
     }
 TEST(generate)
 TEST(temper)
+TEST(remainders)
 TEST(add)
 TEST(square)
 TEST(uniform_f32)
@@ -604,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_ties_of_angles),
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_temper),
+        cmocka_unit_test(test_remainders),
         cmocka_unit_test(test_add),
         cmocka_unit_test(test_square),
         cmocka_unit_test(test_uniform_f32),
