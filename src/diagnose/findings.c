@@ -267,8 +267,13 @@ static fanin_status make_findings(fanin_diagnosis *diagnosis, struct entry *entr
     /* What mends a tensor is asked of its healthy siblings, so the verdicts come first. */
     for (size_t i = 0; i < n; i++)
         note_worst(diagnosis, entries[i].draft);
-    for (size_t i = 0; i < n; i++)
-        FANIN_TRY(fanin_remedy_find(diagnosis, entries[i].draft, &entries[i].init, error));
+    struct fanin_remedies remedies;
+    FANIN_TRY(fanin_remedies_begin(&remedies, diagnosis, error));
+    fanin_status status = FANIN_OK;
+    for (size_t i = 0; i < n && status == FANIN_OK; i++)
+        status = fanin_remedy_find(&remedies, diagnosis, entries[i].draft, &entries[i].init, error);
+    fanin_remedies_end(&remedies);
+    FANIN_TRY(status);
     qsort(entries, n, sizeof *entries, order_entries);
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && entries[i].role != SIZE_MAX && order_groups(&entries[i], &entries[end]) == 0;)

@@ -7,6 +7,7 @@
 #include "diagnose/remedy.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -47,11 +48,7 @@ static void add_law(fanin_text *text, const fanin_law *law)
         fanin_text_format(text, "orthogonal(gain=%s)", fanin_number_format(law->value, a));
 }
 
-static bool same_shape(const struct fanin_record *a, const struct fanin_record *b)
-{
-    return a->tensor.ndim == b->tensor.ndim &&
-           memcmp(a->tensor.shape, b->tensor.shape, (size_t)a->tensor.ndim * sizeof *a->tensor.shape) == 0;
-}
+/* ---- what healthy tensors were drawn from ---- */
 
 static bool is_healthy(const struct fanin_record *record)
 {
@@ -59,16 +56,24 @@ static bool is_healthy(const struct fanin_record *record)
            record->tensor.fitted.kind != FANIN_LAW_OTHER;
 }
 
-/* The law of the first sibling of this shape that nothing was found of. */
-static const fanin_law *sibling_law(const fanin_diagnosis *diagnosis, const struct fanin_record *record)
+/* By role, then shape; and by place, so that the first of a kind is the first of the role. */
+static int order_kin(const struct fanin_record *x, const struct fanin_record *y)
 {
-    const struct fanin_role *role = &diagnosis->roles[record->role];
-    for (size_t i = 0; i < role->count; i++) {
-        const struct fanin_record *sibling = &diagnosis->records[role->members[i]];
-        if (sibling != record && is_healthy(sibling) && same_shape(sibling, record))
-            return &sibling->tensor.fitted;
-    }
-    return NULL;
+    if (x->role != y->role)
+        return x->role < y->role ? -1 : 1;
+    if (x->tensor.ndim != y->tensor.ndim)
+        return x->tensor.ndim < y->tensor.ndim ? -1 : 1;
+    for (int32_t d = 0; d < x->tensor.ndim; d++)
+        if (x->tensor.shape[d] != y->tensor.shape[d])
+            return x->tensor.shape[d] < y->tensor.shape[d] ? -1 : 1;
+    return 0;
+}
+
+static int order_records(const void *a, const void *b)
+{
+    const struct fanin_record *x = *(const struct fanin_record *const *)a, *y = *(const struct fanin_record *const *)b;
+    int order = order_kin(x, y);
+    return order != 0 ? order : x->place < y->place ? -1 : x->place > y->place;
 }
 
 static bool has_rule(const struct fanin_record *record, const char *rule)
@@ -79,41 +84,94 @@ static bool has_rule(const struct fanin_record *record, const char *rule)
     return false;
 }
 
-/* Whether the rule that made one is asked of for the other: tensors of one role and shape, weights of one layer kind.
- */
-static bool is_comparable(const struct fanin_record *record, const struct fanin_record *other, bool siblings)
+static bool is_by_rule(const struct fanin_record *record)
 {
-    if (other == record || !is_healthy(other) || other->origin == NULL || other->origin->nrules == 0)
-        return false;
-    return siblings ? same_shape(record, other)
-                    : record->tensor.is_weight && other->tensor.is_weight &&
-                          record->tensor.layer_kind == other->tensor.layer_kind && other->layout == record->layout &&
-                          other->groups <= 1 && record->groups <= 1;
+    return record->origin != NULL && record->origin->nrules > 0;
+}
+
+/* Of the rules that all so far can have been made by, those that made this one too. */
+static void share_rules(struct fanin_shared_rules *shared, const struct fanin_record *record)
+{
+    if (shared->first == NULL)
+        shared->first = record;
+    for (size_t k = 0; k < shared->first->origin->nrules && k < FANIN_SCHEME_MAX; k++)
+        shared->possible[k] = (shared->count == 0 || shared->possible[k]) &&
+                              has_rule(record, shared->first->origin->rules[k].rule);
+    shared->count++;
 }
 
 /*
- * The most usual rule by which all healthy tensors that are comparable can have been made, if they are at least so
- * many. It is a scheme if it gives each of different shapes what it has.
+ * The most usual rule by which all can have been made, if they are at least so many. It is a scheme if it gives each of
+ * different shapes what it has.
  */
-static const char *common_rule(const fanin_diagnosis *diagnosis, const struct fanin_record *record, bool siblings)
+static const char *common_rule(const struct fanin_shared_rules *shared, size_t least)
 {
-    const struct fanin_role *role = &diagnosis->roles[record->role];
-    const struct fanin_record *first = NULL;
-    size_t n = siblings ? role->count : diagnosis->nrecords, least = siblings ? 1 : 2, count = 0;
-    bool possible[16] = {false};
+    for (size_t k = 0; shared->count >= least && k < shared->first->origin->nrules && k < FANIN_SCHEME_MAX; k++)
+        if (shared->possible[k])
+            return shared->first->origin->rules[k].rule;
+    return NULL;
+}
+
+static bool has_kind(const struct fanin_record *record)
+{
+    return record->tensor.is_weight && record->groups <= 1;
+}
+
+/* Tensors [0, n) in the order of their kin become families. */
+static void gather_kin(struct fanin_remedies *remedies, const struct fanin_record *const *sorted, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
-        const struct fanin_record *other = &diagnosis->records[siblings ? role->members[i] : i];
-        if (!is_comparable(record, other, siblings))
-            continue;
-        count++;
-        if (first == NULL)
-            first = other;
-        for (size_t k = 0; k < first->origin->nrules && k < 16; k++)
-            possible[k] = (first == other || possible[k]) && has_rule(other, first->origin->rules[k].rule);
+        if (i == 0 || order_kin(sorted[i - 1], sorted[i]) != 0)
+            remedies->kin[remedies->nkin++] = (struct fanin_kin){.first = sorted[i]};
+        if (is_by_rule(sorted[i]))
+            share_rules(&remedies->kin[remedies->nkin - 1].shared, sorted[i]);
     }
-    for (size_t k = 0; first != NULL && count >= least && k < first->origin->nrules && k < 16; k++)
-        if (possible[k])
-            return first->origin->rules[k].rule;
+}
+
+fanin_status fanin_remedies_begin(struct fanin_remedies *remedies, const fanin_diagnosis *diagnosis, fanin_error *error)
+{
+    const struct fanin_record **healthy = fanin_allocate(diagnosis->nrecords, sizeof *healthy);
+    size_t n = 0;
+    *remedies = (struct fanin_remedies){.kin = fanin_allocate(diagnosis->nrecords, sizeof *remedies->kin)};
+    if (healthy == NULL || remedies->kin == NULL) {
+        fanin_free((void *)healthy);
+        fanin_remedies_end(remedies);
+        return fanin_fail_memory(error, diagnosis->nrecords * sizeof *remedies->kin);
+    }
+    for (size_t i = 0; i < diagnosis->nrecords; i++) {
+        const struct fanin_record *record = &diagnosis->records[i];
+        if (!is_healthy(record))
+            continue;
+        healthy[n++] = record;
+        if (has_kind(record) && is_by_rule(record))
+            share_rules(&remedies->kinds[record->tensor.layer_kind][record->layout], record);
+    }
+    qsort((void *)healthy, n, sizeof *healthy, order_records);
+    gather_kin(remedies, healthy, n);
+    fanin_free((void *)healthy);
+    return FANIN_OK;
+}
+
+void fanin_remedies_end(struct fanin_remedies *remedies)
+{
+    fanin_free(remedies->kin);
+    remedies->kin = NULL;
+}
+
+/* Healthy tensors of its role and shape; NULL: there are none. */
+static const struct fanin_kin *find_kin(const struct fanin_remedies *remedies, const struct fanin_record *record)
+{
+    size_t low = 0, high = remedies->nkin;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = order_kin(remedies->kin[middle].first, record);
+        if (order == 0)
+            return &remedies->kin[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 
@@ -134,23 +192,25 @@ static const char *usual_init(fanin_part part)
 }
 
 /* Nothing is added where no law is known. */
-static void add_init(const fanin_diagnosis *diagnosis, const struct fanin_record *record, fanin_remedy remedy,
+static void add_init(const struct fanin_remedies *remedies, const struct fanin_record *record, fanin_remedy remedy,
                      fanin_text *text)
 {
-    const fanin_law *law;
+    const struct fanin_kin *kin = find_kin(remedies, record);
     const char *rule, *usual = usual_init(record->part);
-    if (record->planned != SIZE_MAX) {
-        if (record->initializer != NULL)
-            fanin_text_add(text, record->initializer);
-    } else if ((rule = common_rule(diagnosis, record, true)) != NULL)
+    if (record->initializer != NULL)
+        fanin_text_add(text, record->initializer);
+    else if (record->planned != SIZE_MAX)
+        return; /* the plan makes it in several steps */
+    else if (kin != NULL && (rule = common_rule(&kin->shared, 1)) != NULL)
         fanin_text_add(text, rule);
-    else if ((law = sibling_law(diagnosis, record)) != NULL)
-        add_law(text, law);
+    else if (kin != NULL)
+        add_law(text, &kin->first->tensor.fitted);
     else if (usual != NULL)
         fanin_text_add(text, usual);
-    else if ((rule = common_rule(diagnosis, record, false)) != NULL)
+    else if (has_kind(record) &&
+             (rule = common_rule(&remedies->kinds[record->tensor.layer_kind][record->layout], 2)) != NULL)
         fanin_text_add(text, rule);
-    else if (remedy == FANIN_REMEDY_REDRAW && record->origin != NULL && record->origin->nrules > 0)
+    else if (remedy == FANIN_REMEDY_REDRAW && is_by_rule(record))
         fanin_text_add(text, record->origin->rules[0].rule);
     else if (remedy == FANIN_REMEDY_REDRAW && record->tensor.fitted.kind != FANIN_LAW_NONE)
         add_law(text, &record->tensor.fitted);
@@ -236,12 +296,12 @@ static fanin_status set_rule(fanin_diagnosis *diagnosis, const char *init, fanin
 }
 
 /* One law for all tensors of a draft, or none. */
-static fanin_status common_init(const fanin_diagnosis *diagnosis, const struct fanin_draft *draft, fanin_text *init,
-                                fanin_error *error)
+static fanin_status common_init(const struct fanin_remedies *remedies, const fanin_diagnosis *diagnosis,
+                                const struct fanin_draft *draft, fanin_text *init, fanin_error *error)
 {
     for (size_t i = 0; i < draft->ntensors; i++) {
         fanin_text other = {0};
-        add_init(diagnosis, &diagnosis->records[draft->tensors[i]], draft->remedy, i == 0 ? init : &other);
+        add_init(remedies, &diagnosis->records[draft->tensors[i]], draft->remedy, i == 0 ? init : &other);
         bool failed = init->failed || other.failed;
         bool differs = i > 0 && (init->nbytes != other.nbytes ||
                                  (init->nbytes > 0 && memcmp(init->data, other.data, init->nbytes) != 0));
@@ -256,14 +316,14 @@ static fanin_status common_init(const fanin_diagnosis *diagnosis, const struct f
     return FANIN_OK;
 }
 
-fanin_status fanin_remedy_find(fanin_diagnosis *diagnosis, const struct fanin_draft *draft, const char **init,
-                               fanin_error *error)
+fanin_status fanin_remedy_find(const struct fanin_remedies *remedies, fanin_diagnosis *diagnosis,
+                               const struct fanin_draft *draft, const char **init, fanin_error *error)
 {
     *init = draft->remedy == FANIN_REMEDY_INIT ? draft->init : NULL;
     if (draft->remedy != FANIN_REMEDY_REMAKE && draft->remedy != FANIN_REMEDY_REDRAW)
         return FANIN_OK;
     fanin_text text = {0};
-    fanin_status status = common_init(diagnosis, draft, &text, error);
+    fanin_status status = common_init(remedies, diagnosis, draft, &text, error);
     if (status == FANIN_OK && text.nbytes > 0)
         return keep(diagnosis, &text, init, error);
     fanin_text_release(&text);
