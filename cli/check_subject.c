@@ -75,9 +75,15 @@ static int list_weights(const settings *given, subject *of)
     }
     of->items = calloc(n + 1, sizeof *of->items);
     of->numbers = calloc(n + 1, sizeof *of->numbers);
-    if (of->items == NULL || of->numbers == NULL) {
+    bool *made = calloc(n + 1, sizeof *made);
+    fanin_error error;
+    int exit_status = of->items == NULL || of->numbers == NULL || made == NULL          ? fail_memory()
+                      : fanin_repair_recorded(of->checkpoint, made, &error) != FANIN_OK ? fail_with(&error)
+                                                                                        : EXIT_OK;
+    if (exit_status != EXIT_OK) {
+        free(made);
         free(keep);
-        return fail_memory();
+        return exit_status;
     }
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
@@ -85,9 +91,13 @@ static int list_weights(const settings *given, subject *of)
         if (keep != NULL && !keep[i])
             continue;
         of->numbers[count] = i;
-        of->items[count++] =
-            (fanin_weight){.name = tensor->name, .dtype = tensor->dtype, .ndim = tensor->ndim, .shape = tensor->shape};
+        of->items[count++] = (fanin_weight){.name = tensor->name,
+                                            .dtype = tensor->dtype,
+                                            .ndim = tensor->ndim,
+                                            .shape = tensor->shape,
+                                            .has_seed = made[i]};
     }
+    free(made);
     free(keep);
     of->nskipped = n - count;
     of->weights = (fanin_weights){.nweights = count,

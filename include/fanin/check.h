@@ -35,7 +35,8 @@ typedef struct fanin_weight {
     const char *activation; /* what follows the layer: "relu", "tanh", "gelu" ..., "linear" for none; NULL */
     fanin_answer norm_follows;
     fanin_answer in_residual; /* whether a sum with an earlier activation follows before the next layer */
-    size_t chain; /* 1, 2, 3 ...: its place among layers that follow each other with nothing else between; 0: none */
+    size_t chain;  /* 1, 2, 3 ...: its place among layers that follow each other with nothing else between; 0: none */
+    bool has_seed; /* whether the seed that made it is recorded with it, as fanin_repair does */
 } fanin_weight;
 
 /* Weights of any origin. read gives bytes [offset, offset + nbytes) of tensor i, from any thread. */
@@ -45,7 +46,7 @@ typedef struct fanin_weights {
     fanin_status (*read)(void *user, size_t i, uint64_t offset, void *data, size_t nbytes, fanin_error *error);
     void *user;
     const char *name;     /* what they are called in messages: a path, "model" */
-    bool has_seed;        /* whether a seed is recorded with them */
+    bool has_seed;        /* whether a seed is recorded with all of them */
     uint64_t seed;        /* that seed */
     const char *metadata; /* what else is known of their origin, a sentence; NULL */
 } fanin_weights;
@@ -219,6 +220,9 @@ typedef struct fanin_repair_result {
 FANIN_API fanin_status fanin_repair(const fanin_checkpoint *checkpoint, const fanin_diagnosis *diagnosis,
                                     const fanin_plan *plan, const fanin_run_options *run,
                                     const fanin_write_options *write, fanin_repair_result *result, fanin_error *error);
+/* Sets made[i] to whether tensor i of the checkpoint was made by a mending that the metadata tells of, with its seed.
+ */
+FANIN_API fanin_status fanin_repair_recorded(const fanin_checkpoint *checkpoint, bool *made, fanin_error *error);
 
 #ifdef __cplusplus
 }

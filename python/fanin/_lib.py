@@ -146,7 +146,7 @@ class Weight(ctypes.Structure):
                 ("shape", ctypes.POINTER(ctypes.c_int64)), ("is_buffer", ctypes.c_bool), ("tied_to", ctypes.c_char_p),
                 ("layer_kind", ctypes.c_int), ("role", ctypes.c_char_p), ("layout", ctypes.c_int),
                 ("groups", ctypes.c_int32), ("activation", ctypes.c_char_p), ("norm_follows", ctypes.c_int),
-                ("in_residual", ctypes.c_int), ("chain", ctypes.c_size_t)]
+                ("in_residual", ctypes.c_int), ("chain", ctypes.c_size_t), ("has_seed", ctypes.c_bool)]
 
 
 class Weights(ctypes.Structure):

@@ -177,19 +177,26 @@ fanin_status fanin_check_described(struct fanin_examination *e, fanin_error *err
 fanin_status fanin_check_seed(struct fanin_examination *e, fanin_error *error)
 {
     const fanin_diagnosis *diagnosis = e->diagnosis;
-    size_t nweights = 0, nfresh = 0;
+    size_t nweights = 0, nfresh = 0, nknown = 0;
     if (diagnosis->summary.has_seed)
         return FANIN_OK;
     for (size_t i = 0; i < diagnosis->nrecords; i++) {
-        const fanin_diagnosis_tensor *tensor = &diagnosis->records[i].tensor;
+        const struct fanin_record *record = &diagnosis->records[i];
+        const fanin_diagnosis_tensor *tensor = &record->tensor;
         bool random = tensor->is_weight && tensor->is_random_looking;
+        bool fresh = random && tensor->fitted.kind != FANIN_LAW_NONE && tensor->fitted.kind != FANIN_LAW_OTHER;
         nweights += random;
-        nfresh += random && tensor->fitted.kind != FANIN_LAW_NONE && tensor->fitted.kind != FANIN_LAW_OTHER;
+        nfresh += fresh;
+        nknown += fresh && record->has_seed;
     }
-    if (2 * nfresh <= nweights)
+    if (2 * nfresh <= nweights || nknown == nfresh)
         return FANIN_OK;
     struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_INFO);
-    draft.what = "no seed is recorded with these weights, which look as they were initialized";
+    draft.what = nknown == 0 ? "no seed is recorded with these weights, which look as they were initialized"
+                             : fanin_say(e,
+                                         "no seed is recorded with %zu of the %zu weights that look as they were "
+                                         "initialized; the others were made anew, with one",
+                                         nfresh - nknown, nfresh);
     draft.expectation = "seed and plan in the file";
     draft.consequence = "they cannot be made again, and nothing proves what they began as";
     draft.command = "fanin init MODEL --seed N -o NEW";

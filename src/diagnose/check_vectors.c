@@ -68,23 +68,22 @@ static bool is_drawn_bias(const struct fanin_record *record)
     return is_bias(record) && !is_constant(record, 0);
 }
 
+/* Blocks of different kinds may share a name: convolutions in the first, linear layers in the others. */
 static fanin_status check_mixed_biases(struct fanin_examination *e, const struct fanin_role *role, fanin_error *error)
 {
     const fanin_diagnosis *diagnosis = e->diagnosis;
-    size_t nbiases = 0, nzero = 0;
+    size_t nbiases[FANIN_LAYER_KIND_COUNT] = {0}, nzeros[FANIN_LAYER_KIND_COUNT] = {0};
     for (size_t k = 0; k < role->count; k++) {
-        nbiases += is_bias(&diagnosis->records[role->members[k]]);
-        nzero +=
-            is_bias(&diagnosis->records[role->members[k]]) && is_constant(&diagnosis->records[role->members[k]], 0);
+        const struct fanin_record *record = &diagnosis->records[role->members[k]];
+        nbiases[record->tensor.layer_kind] += is_bias(record);
+        nzeros[record->tensor.layer_kind] += is_bias(record) && is_constant(record, 0);
     }
-    if (nzero == 0 || nzero == nbiases || is_list_of_modules(role->pattern))
-        return FANIN_OK;
-    /* The few are what somebody forgot. */
-    bool zero_is_odd = 2 * nzero <= nbiases;
-    for (size_t k = 0; k < role->count; k++) {
+    for (size_t k = 0; k < role->count && !is_list_of_modules(role->pattern); k++) {
         size_t i = role->members[k];
         const struct fanin_record *record = &diagnosis->records[i];
-        if (!is_bias(record) || is_constant(record, 0) != zero_is_odd)
+        const size_t n = nbiases[record->tensor.layer_kind], nzero = nzeros[record->tensor.layer_kind];
+        const bool zero_is_odd = 2 * nzero <= n; /* the few are what somebody forgot */
+        if (!is_bias(record) || nzero == 0 || nzero == n || is_constant(record, 0) != zero_is_odd)
             continue;
         struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
         draft.ntensors = 1;
@@ -94,9 +93,9 @@ static fanin_status check_mixed_biases(struct fanin_examination *e, const struct
             __builtin_sqrt(record->statistics.variance + record->statistics.mean * record->statistics.mean);
         draft.what =
             zero_is_odd
-                ? fanin_say(e, "all zero, where %zu of %zu biases of its role are not", nbiases - nzero, nbiases)
+                ? fanin_say(e, "all zero, where %zu of %zu biases of its role are not", n - nzero, n)
                 : fanin_say(e, "not zero (%.3g in the root mean square), where %zu of %zu biases of its role are",
-                            draft.measured, nzero, nbiases);
+                            draft.measured, nzero, n);
         draft.expectation = "one law for all biases of a role";
         draft.consequence = "some layers were initialized by other code than the rest, or not at all";
         draft.remedy = FANIN_REMEDY_REMAKE;

@@ -259,6 +259,7 @@ static fanin_status copy_weights(fanin_diagnosis *diagnosis, fanin_error *error)
         tensor->fan_in = tensor->fan_out = tensor->layer = -1;
         tensor->worst = -1;
         tensor->is_buffer = weight->is_buffer;
+        record->has_seed = weight->has_seed;
         record->planned = SIZE_MAX;
         diagnosis->summary.nelem += nelem;
     }
@@ -421,6 +422,27 @@ static fanin_status find_own_plan(const fanin_checkpoint *checkpoint, fanin_plan
     return FANIN_OK;
 }
 
+static fanin_status list_weights(const fanin_checkpoint *checkpoint, size_t count, fanin_weight **weights,
+                                 fanin_error *error)
+{
+    bool *made = fanin_allocate(count, sizeof *made);
+    *weights = fanin_allocate_zeroed(count, sizeof **weights);
+    fanin_status status = made != NULL && *weights != NULL ? fanin_repair_recorded(checkpoint, made, error)
+                                                           : fanin_fail_memory(error, count * sizeof **weights);
+    for (size_t i = 0; i < count && status == FANIN_OK; i++) {
+        const fanin_checkpoint_tensor *tensor = fanin_checkpoint_tensor_at(checkpoint, i);
+        (*weights)[i] = (fanin_weight){.name = tensor->name,
+                                       .dtype = tensor->dtype,
+                                       .ndim = tensor->ndim,
+                                       .shape = tensor->shape,
+                                       .has_seed = made[i]};
+    }
+    fanin_free(made);
+    if (status != FANIN_OK)
+        fanin_free(*weights);
+    return status;
+}
+
 fanin_status fanin_diagnose_checkpoint(const fanin_checkpoint *checkpoint, const fanin_diagnosis_options *given,
                                        fanin_diagnosis **result, fanin_error *error)
 {
@@ -433,14 +455,8 @@ fanin_status fanin_diagnose_checkpoint(const fanin_checkpoint *checkpoint, const
     FANIN_TRY(complete_options(given, &options, error));
     options.size = sizeof options;
     size_t count = fanin_checkpoint_tensor_count(checkpoint);
-    fanin_weight *array = fanin_allocate_zeroed(count, sizeof *array);
-    if (array == NULL)
-        return fanin_fail_memory(error, count * sizeof *array);
-    for (size_t i = 0; i < count; i++) {
-        const fanin_checkpoint_tensor *tensor = fanin_checkpoint_tensor_at(checkpoint, i);
-        array[i] =
-            (fanin_weight){.name = tensor->name, .dtype = tensor->dtype, .ndim = tensor->ndim, .shape = tensor->shape};
-    }
+    fanin_weight *array;
+    FANIN_TRY(list_weights(checkpoint, count, &array, error));
     fanin_weights weights = {
         .nweights = count,
         .weights = array,

@@ -53,6 +53,7 @@ struct fanin_record {
     size_t chain;            /* as in fanin_weight */
     size_t planned;          /* its number in the plan; SIZE_MAX: none */
     const char *initializer; /* the call that makes all of it, "normal(std=0.02)", by the plan; NULL */
+    bool has_seed;           /* one is recorded for it alone */
     bool is_copied;          /* made by the plan as a copy of another tensor's values */
     fanin_arena arena;       /* texts of its findings */
     struct fanin_draft *first, *last;

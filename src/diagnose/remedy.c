@@ -95,8 +95,8 @@ static void share_rules(struct fanin_shared_rules *shared, const struct fanin_re
     if (shared->first == NULL)
         shared->first = record;
     for (size_t k = 0; k < shared->first->origin->nrules && k < FANIN_SCHEME_MAX; k++)
-        shared->possible[k] = (shared->count == 0 || shared->possible[k]) &&
-                              has_rule(record, shared->first->origin->rules[k].rule);
+        shared->possible[k] =
+            (shared->count == 0 || shared->possible[k]) && has_rule(record, shared->first->origin->rules[k].rule);
     shared->count++;
 }
 

@@ -25,7 +25,8 @@ struct fanin_kin {
 struct fanin_remedies {
     struct fanin_kin *kin; /* in the order of roles and shapes */
     size_t nkin;
-    struct fanin_shared_rules kinds[FANIN_LAYER_KIND_COUNT][FANIN_LAYOUT_TRANSPOSED + 1]; /* of weights without groups */
+    struct fanin_shared_rules kinds[FANIN_LAYER_KIND_COUNT]
+                                   [FANIN_LAYOUT_TRANSPOSED + 1]; /* of weights without groups */
 };
 
 fanin_status fanin_remedies_begin(struct fanin_remedies *remedies, const fanin_diagnosis *diagnosis,
