@@ -2,6 +2,8 @@
 /*
  * From a command line to what `check` looks at.
  */
+#define _POSIX_C_SOURCE 200809L /* strdup */
+
 #include "check_subject.h"
 
 #include "small_file.h"
@@ -126,7 +128,7 @@ static int read_text(const char *path, char **text, size_t *nbytes)
     return exit_status;
 }
 
-/* A config.json of a family that is not expanded still tells the activation and the depth. */
+/* A config.json that is not expanded may be of a family whose laws are known. */
 static int read_config(const settings *given, subject *of)
 {
     fanin_error error;
@@ -146,9 +148,15 @@ static int read_config(const settings *given, subject *of)
     }
     if (status != FANIN_ERROR_UNSUPPORTED)
         return fail_with(&error);
-    if (!given->quiet)
-        print_note("%s; it is asked for activation and depth alone", error.message);
-    return EXIT_OK;
+    of->unexpanded = strdup(error.message);
+    return of->unexpanded != NULL ? EXIT_OK : fail_memory();
+}
+
+void subject_note_config(const settings *given, const subject *of, const fanin_diagnosis *diagnosis)
+{
+    const char *known_by = fanin_diagnosis_summarize(diagnosis)->known_by;
+    if (!given->quiet && of->unexpanded != NULL && strncmp(known_by, "config", 6) != 0)
+        print_note("%s; names and shapes are asked instead", of->unexpanded);
 }
 
 /* A spec may have no rules, or not for every tensor: then it tells what the layers are, and no laws. */
@@ -306,6 +314,7 @@ void subject_release(subject *of)
     fanin_plan_free(of->own_plan);
     fanin_model_free(of->configured);
     source_release(&of->described);
+    free(of->unexpanded);
     free(of->config);
     free(of->numbers);
     free(of->items);

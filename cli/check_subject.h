@@ -18,6 +18,7 @@ typedef struct subject {
     source described;        /* DESCRIPTION, or --plan, or the checkpoint's own shapes under --recipe and --set */
     fanin_model *configured; /* of --config */
     char *config;            /* its text, or that of DESCRIPTION; NULL */
+    char *unexpanded;        /* why --config gives no model; NULL */
     fanin_plan *own_plan;    /* that the checkpoint carries; NULL */
     uint64_t own_seed;
     fanin_plan *part; /* of one of the plans; NULL: all of it */
@@ -31,6 +32,9 @@ typedef struct subject {
 
 /* Whether --fix makes the tensors of a finding anew: by its rule, or by the plan where no single rule can say how. */
 bool subject_is_mended(const subject *of, const fanin_finding *finding);
+
+/* Says so where the config.json told nothing. */
+void subject_note_config(const settings *given, const subject *of, const fanin_diagnosis *diagnosis);
 
 int subject_open(const settings *given, subject *of);
 void subject_release(subject *of);

@@ -284,6 +284,7 @@ static int tell_origins(job *of)
     progress_end(&shown);
     if (status != FANIN_OK)
         return fail_run(&error, "nothing was changed");
+    subject_note_config(given, &of->of, of->diagnosis);
     if (given->json) {
         print_json(of);
         return EXIT_OK;

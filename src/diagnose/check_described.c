@@ -17,7 +17,7 @@
 struct comparison {
     struct fanin_examination *e;
     struct fanin_description description;
-    bool *found;         /* by described tensor */
+    size_t *found;       /* by described tensor, the one that is it; SIZE_MAX */
     const char **unused; /* names of tensors that are not described */
     size_t nunused;
     const char **missing; /* described names that are not there */
@@ -110,17 +110,41 @@ static fanin_status add_missing(struct comparison *c, fanin_error *error)
     return fanin_add(e, &draft, error);
 }
 
-/* A file keeps one of two tied names, whichever its writer took. */
-static void note_tied(struct comparison *c)
+static fanin_status add_untied(struct comparison *c, size_t i, size_t main, fanin_error *error)
 {
+    struct fanin_examination *e = c->e;
+    const size_t tensors[2] = {i, main};
+    struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_ERROR);
+    draft.ntensors = 2;
+    draft.tensors = tensors;
+    draft.topic = "untied";
+    draft.what = fanin_say(e, "the two are tied, one tensor under two names, but their values differ");
+    draft.expectation = "equal values, or one of the two names alone";
+    draft.consequence = "one of them is lost when the model is loaded, and which one depends on the loader";
+    draft.missing = "which of the two is right: save the model anew after tying its weights";
+    return fanin_add(e, &draft, error);
+}
+
+/* A file keeps one of two tied names, whichever its writer took, or both. */
+static fanin_status note_tied(struct comparison *c, fanin_error *error)
+{
+    const struct fanin_record *records = c->e->diagnosis->records;
     for (size_t at = 0; at < c->description.count; at++) {
         struct fanin_described described = fanin_description_at(&c->description, at);
-        size_t main = described.tied_to != NULL && c->found[at]
+        size_t main = described.tied_to != NULL && c->found[at] != SIZE_MAX
                           ? fanin_names_find(&c->description.names, described.tied_to)
                           : SIZE_MAX;
-        if (main != SIZE_MAX)
-            c->found[main] = true;
+        if (main == SIZE_MAX)
+            continue;
+        const size_t i = c->found[at], other = c->found[main];
+        if (other == SIZE_MAX)
+            c->found[main] = i;
+        else if (records[i].statistics.nelem != records[other].statistics.nelem ||
+                 records[i].tensor.dtype != records[other].tensor.dtype ||
+                 records[i].statistics.hash != records[other].statistics.hash)
+            FANIN_TRY(add_untied(c, i, other, error));
     }
+    return FANIN_OK;
 }
 
 static fanin_status compare(struct comparison *c, fanin_error *error)
@@ -133,16 +157,17 @@ static fanin_status compare(struct comparison *c, fanin_error *error)
             continue;
         }
         struct fanin_described described = fanin_description_at(&c->description, at);
-        c->found[at] = true;
+        c->found[at] = i;
         FANIN_TRY(check_shape(c, i, &described, error));
     }
     const size_t nadded = strlen(c->description.added);
-    note_tied(c);
+    FANIN_TRY(note_tied(c, error));
     for (size_t at = 0; at < c->description.count; at++) {
         struct fanin_described described = fanin_description_at(&c->description, at);
-        if (!c->found[at] && described.is_stored) /* under the name it would have here */
-            c->missing[c->nmissing++] =
-                described.name + (strncmp(described.name, c->description.added, nadded) == 0 ? nadded : 0);
+        /* a base model lacks what a larger one has beside it, its head */
+        if (c->found[at] == SIZE_MAX && described.is_stored &&
+            strncmp(described.name, c->description.added, nadded) == 0)
+            c->missing[c->nmissing++] = described.name + nadded;
     }
     FANIN_TRY(add_missing(c, error));
     for (size_t i = 0; i < diagnosis->nrecords && !diagnosis->options->plan_is_partial; i++)
@@ -159,7 +184,9 @@ fanin_status fanin_check_described(struct fanin_examination *e, fanin_error *err
         return FANIN_OK;
     FANIN_TRY(diagnosis->plan != NULL ? fanin_description_of_plan(&c.description, diagnosis, error)
                                       : fanin_description_of_model(&c.description, diagnosis, error));
-    c.found = fanin_allocate_zeroed(c.description.count, sizeof *c.found);
+    c.found = fanin_allocate(c.description.count, sizeof *c.found);
+    for (size_t at = 0; c.found != NULL && at < c.description.count; at++)
+        c.found[at] = SIZE_MAX;
     c.missing = fanin_allocate(c.description.count, sizeof *c.missing);
     c.unused = fanin_allocate(diagnosis->nrecords, sizeof *c.unused);
     fanin_status status = c.found != NULL && c.missing != NULL && c.unused != NULL

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "diagnose/checks.h"
 #include "diagnose/correlation.h"
+#include "diagnose/roles.h"
 
 static size_t number_of(const struct fanin_examination *e, const struct fanin_record *record)
 {
@@ -46,12 +47,7 @@ static int order_bytes(const struct fanin_record *x, const struct fanin_record *
         return x->statistics.hash < y->statistics.hash ? -1 : 1;
     if (x->tensor.dtype != y->tensor.dtype)
         return x->tensor.dtype < y->tensor.dtype ? -1 : 1;
-    if (x->tensor.ndim != y->tensor.ndim)
-        return x->tensor.ndim < y->tensor.ndim ? -1 : 1;
-    for (int32_t d = 0; d < x->tensor.ndim; d++)
-        if (x->tensor.shape[d] != y->tensor.shape[d])
-            return x->tensor.shape[d] < y->tensor.shape[d] ? -1 : 1;
-    return 0;
+    return fanin_shape_order(&x->tensor, &y->tensor);
 }
 
 /* Equal tensors by role and place, so that the first layer is the one the others are copies of. */

@@ -26,6 +26,41 @@ static bool is_list_of_modules(const char *pattern)
     return dot != NULL && dot > pattern && dot[-1] == '#';
 }
 
+/* Whether a plan or family says that all values are one, and they are not, beyond what 16 bits round. */
+static bool breaks_constant(const struct fanin_record *record)
+{
+    const fanin_statistics *s = &record->statistics;
+    const double value = record->tensor.expected.value, near = __builtin_fabs(value) * 0x1p-8;
+    return record->tensor.expected.kind == FANIN_LAW_CONSTANT && is_finite(record) &&
+           (__builtin_fabs(s->min - value) > near || __builtin_fabs(s->max - value) > near);
+}
+
+static fanin_status check_constants(struct fanin_examination *e, bool (*wanted)(const struct fanin_record *record),
+                                    const char *consequence, fanin_error *error)
+{
+    const fanin_diagnosis *diagnosis = e->diagnosis;
+    for (size_t i = 0; i < diagnosis->nrecords; i++) {
+        const struct fanin_record *record = &diagnosis->records[i];
+        const fanin_statistics *s = &record->statistics;
+        if (!wanted(record) || !breaks_constant(record))
+            continue;
+        const double value = record->tensor.expected.value;
+        struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
+        draft.ntensors = 1;
+        draft.tensors = &i;
+        draft.topic = "constant";
+        draft.measured = __builtin_fabs(s->min - value) > __builtin_fabs(s->max - value) ? s->min : s->max;
+        draft.expected = value;
+        draft.what = s->min == s->max ? fanin_say(e, "all values are %.4g", s->min)
+                                      : fanin_say(e, "values from %.4g to %.4g", s->min, s->max);
+        draft.expectation = fanin_say(e, "%.4g everywhere (%s)", value, record->tensor.expected_by);
+        draft.consequence = consequence;
+        draft.remedy = FANIN_REMEDY_REMAKE;
+        FANIN_TRY(fanin_add(e, &draft, error));
+    }
+    return FANIN_OK;
+}
+
 /* One finding about all tensors that `wanted` picks. */
 static fanin_status tell(struct fanin_examination *e, bool (*wanted)(const struct fanin_record *record),
                          const char *topic, const char *what, const char *expectation, const char *consequence,
@@ -48,7 +83,7 @@ static fanin_status tell(struct fanin_examination *e, bool (*wanted)(const struc
     draft.tensors = tensors;
     draft.topic = topic;
     draft.measured = most;
-    draft.what = fanin_say(e, "%s, up to %.3g", what, most);
+    draft.what = most > 0 ? fanin_say(e, "%s, up to %.3g", what, most) : what;
     draft.expectation = expectation;
     draft.consequence = consequence;
     fanin_status status = draft.ntensors > 0 ? fanin_add(e, &draft, error) : FANIN_OK;
@@ -63,9 +98,15 @@ static bool is_bias(const struct fanin_record *record)
     return record->part == FANIN_PART_BIAS && is_finite(record);
 }
 
+/* Of a bias whose law is known, the law speaks. */
+static bool is_unplanned_bias(const struct fanin_record *record)
+{
+    return is_bias(record) && record->tensor.expected.kind == FANIN_LAW_NONE;
+}
+
 static bool is_drawn_bias(const struct fanin_record *record)
 {
-    return is_bias(record) && !is_constant(record, 0);
+    return is_bias(record) && !is_constant(record, 0) && !breaks_constant(record);
 }
 
 /* Blocks of different kinds may share a name: convolutions in the first, linear layers in the others. */
@@ -75,15 +116,15 @@ static fanin_status check_mixed_biases(struct fanin_examination *e, const struct
     size_t nbiases[FANIN_LAYER_KIND_COUNT] = {0}, nzeros[FANIN_LAYER_KIND_COUNT] = {0};
     for (size_t k = 0; k < role->count; k++) {
         const struct fanin_record *record = &diagnosis->records[role->members[k]];
-        nbiases[record->tensor.layer_kind] += is_bias(record);
-        nzeros[record->tensor.layer_kind] += is_bias(record) && is_constant(record, 0);
+        nbiases[record->tensor.layer_kind] += is_unplanned_bias(record);
+        nzeros[record->tensor.layer_kind] += is_unplanned_bias(record) && is_constant(record, 0);
     }
     for (size_t k = 0; k < role->count && !is_list_of_modules(role->pattern); k++) {
         size_t i = role->members[k];
         const struct fanin_record *record = &diagnosis->records[i];
         const size_t n = nbiases[record->tensor.layer_kind], nzero = nzeros[record->tensor.layer_kind];
         const bool zero_is_odd = 2 * nzero <= n; /* the few are what somebody forgot */
-        if (!is_bias(record) || nzero == 0 || nzero == n || is_constant(record, 0) != zero_is_odd)
+        if (!is_unplanned_bias(record) || nzero == 0 || nzero == n || is_constant(record, 0) != zero_is_odd)
             continue;
         struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
         draft.ntensors = 1;
@@ -156,6 +197,10 @@ fanin_status fanin_check_biases(struct fanin_examination *e, fanin_error *error)
     FANIN_TRY(tell(e, is_drawn_bias, "drawn", "biases are not zero",
                    "zero in most schemes; torch's own constructors draw them", "no harm is known", error));
     FANIN_TRY(check_forget_gates(e, error));
+    FANIN_TRY(check_constants(e, is_bias,
+                              "the layer's units begin with outputs of their own that the scheme does not "
+                              "give them: other code initialized it, or none",
+                              error));
     for (size_t r = 0; r < e->diagnosis->nroles; r++)
         FANIN_TRY(check_mixed_biases(e, &e->diagnosis->roles[r], error));
     return FANIN_OK;
@@ -175,13 +220,22 @@ static bool is_fresh_norm(const struct fanin_record *record)
 
 static bool is_other_norm(const struct fanin_record *record)
 {
-    return is_norm_weight(record) && !is_fresh_norm(record);
+    return is_norm_weight(record) && !is_fresh_norm(record) && !breaks_constant(record);
+}
+
+static bool is_shift(const struct fanin_record *record)
+{
+    return (record->part == FANIN_PART_NORM_BIAS || record->part == FANIN_PART_RUNNING_MEAN) && is_finite(record);
 }
 
 static bool is_shifted_norm(const struct fanin_record *record)
 {
-    return (record->part == FANIN_PART_NORM_BIAS || record->part == FANIN_PART_RUNNING_MEAN) && is_finite(record) &&
-           !is_constant(record, 0);
+    return is_shift(record) && !is_constant(record, 0) && !breaks_constant(record);
+}
+
+static bool is_zero_norm(const struct fanin_record *record)
+{
+    return is_norm_weight(record) && is_constant(record, 0) && record->tensor.expected.kind == FANIN_LAW_NONE;
 }
 
 fanin_status fanin_check_running_variance(struct fanin_examination *e, fanin_error *error)
@@ -234,6 +288,17 @@ fanin_status fanin_check_norms(struct fanin_examination *e, fanin_error *error)
             FANIN_TRY(fanin_add(e, &draft, error));
         }
     }
+    FANIN_TRY(
+        check_constants(e, is_norm_weight,
+                        "the layer scales its output by numbers that its scheme does not set; by 0 nothing passes "
+                        "it",
+                        error));
+    FANIN_TRY(
+        check_constants(e, is_shift, "the layer shifts its output by numbers that its scheme does not set", error));
+    FANIN_TRY(tell(e, is_zero_norm, "zeros", "weights of norms are zero",
+                   "1; zero on purpose in the last norm of a "
+                   "residual branch, or where the code adds 1",
+                   "elsewhere nothing passes the layer: its output is its bias, whatever comes in", error));
     FANIN_TRY(tell(e, is_other_norm, "weights", "weights of norms are neither 0 nor 1", "1 in a fresh layer",
                    "none, if the model was trained or scales them on purpose", error));
     return tell(e, is_shifted_norm, "shifts", "biases or running means of norms are not 0", "0 in a fresh layer",

@@ -111,8 +111,12 @@ static const struct fanin_check_row rows[] = {
       .measures = "The standard deviation of a weight, and over a chain of layers how much of the signal is left.",
       .rule =
           "With a plan, a recipe or a family of config.json: 7.5 standard errors from the standard deviation it "
-          "should have; with --expect also from the mean, the bounds and the distribution. Without: only over "
-          "layers that follow each other with nothing but a known activation between them; if the product of what "
+          "should have; with --expect also from the mean, the bounds and the distribution. Where a batch norm follows "
+          "and the factor is below 10 it is told and no more. Without any of these: if of four or more tensors of one "
+          "role and shape at most a quarter is over twice as large or small as all others, which agree; if more than "
+          "half of all layers make their outputs over 8 times as large as their inputs, or 200 times as small, by the "
+          "smaller of their fans; and over layers that follow each other with nothing but a known activation between "
+          "them; if the product of what "
           "they do to the square of the signal, or of the gradient, is outside 1e-2 to 1e2 it is a warning, outside "
           "1e-6 to 1e6 an error, where of each layer the fan counts that keeps it nearer to 1 (He et al. allow "
           "either). Within, weights made for another activation are told and no more.",
@@ -124,7 +128,8 @@ static const struct fanin_check_row rows[] = {
                "2.",
       .fix = "Use the scheme made for the activation: kaiming_normal(nonlinearity=relu) before ReLU, "
              "xavier_normal(gain=5/3) before tanh.",
-      .source = "Glorot and Bengio 2010, eq. 10 to 16; He et al. 2015, eq. 7 to 10 and 14."},
+      .source = "Glorot and Bengio 2010, eq. 10 to 16; He et al. 2015, eq. 7 to 10 and 14; of norms van Laarhoven "
+                "2017, section 2: the learning rate that counts is the one over the square of the weights' size."},
      .of_tensor = fanin_check_expected,
      .sound_only = true,
      .of_all = fanin_check_scale},
@@ -186,8 +191,9 @@ static const struct fanin_check_row rows[] = {
       .title = "Biases",
       .measures = "Whether biases are zero, and the forget gate's bias of an LSTM.",
       .rule =
-          "If some biases of a role are zero and others not it is a warning. Biases that are not zero, and a forget "
-          "bias below 0.5, are told and no more.",
+          "If some biases of a role and layer kind are zero and others not, or if a plan or family says that they are "
+          "and they are not, it is a warning. Other biases that are not zero, and a forget bias below 0.5, are told "
+          "and no more.",
       .worst = FANIN_SEVERITY_WARN,
       .means = "A bias is what a unit gives without any input, and there is no reason for it to be anything but zero "
                "at first; torch draws it all the same, which does no harm. A gate that forgets is different: with a "
@@ -199,9 +205,10 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W14",
       .title = "Norms",
       .measures = "Weights, biases and running statistics of normalization layers.",
-      .rule = "A running variance that is zero, negative or NaN is an error. A weight that is neither 0 nor 1 is a "
-              "warning if others of its role are not like it, else it is told and no more, as are biases and running "
-              "means that are not zero.",
+      .rule = "A running variance that is zero, negative or NaN is an error. Anything else than the constant that a "
+              "plan or family says is a warning, and so is a weight that is neither 0 nor 1 if others of its role are "
+              "not like it. Other such weights, weights of zero, and biases and running means that are not zero are "
+              "told and no more.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "A normalization layer divides by the running variance, or multiplies by its weight: both begin with "
                "1, bias and running mean with 0. A variance of zero makes the output huge or NaN in evaluation; a "
@@ -263,12 +270,13 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W19",
       .title = "Embedding and head",
       .measures = "The standard deviation of embeddings and of the head, against 0.02 and 1 / sqrt(d), and the size of "
-                  "the first logits it leads to.",
-      .rule = "It is told and no more.",
-      .worst = FANIN_SEVERITY_INFO,
+                  "the first logits it leads to; and the row for padding.",
+      .rule = "The numbers are told and no more. A row for padding that is not zero, where the plan or the family sets "
+              "it to zero, is a warning.",
+      .worst = FANIN_SEVERITY_WARN,
       .means = "The first logits should be small, so that the model begins by finding all answers equally likely and "
                "the first loss is the logarithm of their number. Logits have about the size of the head's standard "
-               "deviation times sqrt(d), after a norm.",
+               "deviation times sqrt(d), after a norm. The row for padding gets no gradient: what stands there stays.",
       .fix = "Nothing has to be done; if the first loss is far above ln(vocabulary), make the head smaller.",
       .source = "Radford et al. 2019 (GPT-2); Vaswani et al. 2017, section 3.4."},
      .of_tensor = fanin_check_embedding,
@@ -289,7 +297,7 @@ static const struct fanin_check_row rows[] = {
       .title = "Not as described",
       .measures = "Names and shapes against the description.",
       .rule = "Only with a model or plan: what is missing, what is there and not described, other shapes, transposed "
-              "shapes.",
+              "shapes, and two names of one tensor whose values differ.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "The checkpoint is not one of this model. What is missing will be made up when it is loaded, often "
                "silently; what is not described is thrown away.",
@@ -313,7 +321,8 @@ static const struct fanin_check_row rows[] = {
     {{.id = "W23",
       .title = "No recorded seed",
       .measures = "Whether a seed and a plan are recorded with the weights.",
-      .rule = "It is told of weights that look as they were initialized, if none are.",
+      .rule = "It is told of weights that look as they were initialized, if none are; not of those that --fix made, "
+              "whose seed it records.",
       .worst = FANIN_SEVERITY_INFO,
       .means = "Nobody can make these weights again, or prove what they began as. Whether a change made a run better, "
                "or only its seed, cannot be told apart afterwards.",

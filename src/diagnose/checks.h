@@ -31,6 +31,8 @@ fanin_status fanin_check_seed(struct fanin_examination *examination, fanin_error
 fanin_status fanin_check_scale(struct fanin_examination *examination, fanin_error *error);    /* between tensors */
 fanin_status fanin_check_expected(struct fanin_examination *examination, fanin_error *error); /* of --expect */
 fanin_status fanin_check_fan(struct fanin_examination *examination, fanin_error *error);
+/* Which roles end residual branches: before the checks between tensors. */
+fanin_status fanin_branches_find(fanin_diagnosis *diagnosis, fanin_error *error);
 fanin_status fanin_check_branch(struct fanin_examination *examination, fanin_error *error); /* between tensors */
 fanin_status fanin_check_embedding(struct fanin_examination *examination, fanin_error *error);
 fanin_status fanin_check_untouched(struct fanin_examination *examination, fanin_error *error); /* between tensors */

@@ -261,6 +261,7 @@ static fanin_status copy_weights(fanin_diagnosis *diagnosis, fanin_error *error)
         tensor->is_buffer = weight->is_buffer;
         record->has_seed = weight->has_seed;
         record->planned = SIZE_MAX;
+        record->zero_row = -1;
         diagnosis->summary.nelem += nelem;
     }
     return FANIN_OK;
@@ -290,6 +291,7 @@ static fanin_status diagnose(fanin_diagnosis *diagnosis, fanin_error *error)
     FANIN_TRY(fanin_facts_gather(diagnosis, error));
     FANIN_TRY(fanin_scan_weights(diagnosis->weights, options->parallel, options->progress, options->user,
                                  examine_tensor, diagnosis, error));
+    FANIN_TRY(fanin_branches_find(diagnosis, error));
     FANIN_TRY(examine_all(diagnosis, error));
     return fanin_findings_gather(diagnosis, error);
 }

@@ -31,7 +31,9 @@ typedef enum fanin_part {
 struct fanin_role {
     const char *pattern; /* "layers.#.fc1.weight": a pattern of rules too */
     size_t count;
-    const size_t *members; /* numbers of tensors, in the order of the numbers in their names */
+    const size_t *members;                  /* numbers of tensors, in the order of the numbers in their names */
+    const struct fanin_role *begins_branch; /* if these end residual branches, those that begin them; NULL */
+    double begin_std;                       /* of their middle one; NaN: they are not fresh */
 };
 
 struct fanin_draft;
@@ -53,6 +55,7 @@ struct fanin_record {
     size_t chain;            /* as in fanin_weight */
     size_t planned;          /* its number in the plan; SIZE_MAX: none */
     const char *initializer; /* the call that makes all of it, "normal(std=0.02)", by the plan; NULL */
+    int64_t zero_row;        /* that the plan sets to zero, as an embedding's for padding; -1 */
     bool has_seed;           /* one is recorded for it alone */
     bool is_copied;          /* made by the plan as a copy of another tensor's values */
     fanin_arena arena;       /* texts of its findings */
@@ -82,6 +85,7 @@ struct fanin_diagnosis {
     const fanin_model *model;
     const fanin_plan *plan;
     bool has_config_plan; /* the plan is that of the config.json's family */
+    bool has_config_laws; /* there is no plan, but the table of families knows the config.json's */
 };
 
 /* ---- checks ---- */

@@ -87,7 +87,7 @@ static void find_fans(struct fanin_record *record)
 static const char *known_by(fanin_diagnosis *diagnosis)
 {
     const char *family = diagnosis->summary.family;
-    if (diagnosis->has_config_plan && family != NULL)
+    if ((diagnosis->has_config_plan || diagnosis->has_config_laws) && family != NULL)
         return fanin_arena_format(&diagnosis->arena, "config (%s)", family);
     if (diagnosis->plan != NULL)
         return "plan";
@@ -114,7 +114,11 @@ fanin_status fanin_facts_gather(fanin_diagnosis *diagnosis, fanin_error *error)
     }
     if (diagnosis->plan != NULL)
         FANIN_TRY(fanin_facts_by_plan(diagnosis, error));
+    else if (diagnosis->options->config != NULL)
+        FANIN_TRY(fanin_facts_by_config(diagnosis, error));
     FANIN_TRY(take_caller(diagnosis, error));
+    for (size_t i = 0; i < diagnosis->nrecords; i++)
+        fanin_facts_by_norm(diagnosis, &diagnosis->records[i]);
     for (size_t i = 0; i < diagnosis->nrecords; i++)
         find_fans(&diagnosis->records[i]);
     diagnosis->summary.known_by = known_by(diagnosis);

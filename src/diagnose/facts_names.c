@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "diagnose/facts.h"
+#include "diagnose/naming.h"
 
 #define MAX_NAME 1024
 
@@ -450,9 +451,7 @@ const char *fanin_facts_family(const fanin_diagnosis *diagnosis)
 {
     for (size_t f = 0; f < sizeof family_names / sizeof family_names[0]; f++)
         for (size_t r = 0; r < diagnosis->nroles; r++) {
-            const char *pattern = diagnosis->roles[r].pattern, *role = family_names[f].role;
-            size_t n = strlen(pattern), m = strlen(role);
-            if (ends_in(pattern, role) && (n == m || pattern[n - m - 1] == '.'))
+            if (fanin_name_ends_in(diagnosis->roles[r].pattern, family_names[f].role))
                 return family_names[f].family;
         }
     return NULL;
@@ -465,6 +464,57 @@ static bool is_weight_norm(const struct parts *parts)
 {
     return strcmp(parts->leaf, "weight_v") == 0 ||
            (strcmp(parts->leaf, "original1") == 0 && ends_in(parts->module, "parametrizations.weight"));
+}
+
+/* Names under which a layer and the batch norm behind it stand side by side. */
+static const char *const norms_beside[][2] = {
+    {"conv", "bn"}, {"convolution", "normalization"}, {"conv", "norm"}, {"fc", "bn"}};
+
+static bool has_running_variance(const fanin_diagnosis *diagnosis, const char *module, int64_t nchannels)
+{
+    char name[MAX_NAME + 64];
+    snprintf(name, sizeof name, "%.*s.running_var", MAX_NAME + 32, module);
+    size_t i = fanin_names_find(&diagnosis->names, name);
+    return i != SIZE_MAX && diagnosis->records[i].tensor.ndim == 1 &&
+           diagnosis->records[i].tensor.shape[0] == nchannels;
+}
+
+/* "features.0" and "features.1", "conv1" and "bn1". */
+static bool has_norm_behind(const fanin_diagnosis *diagnosis, const struct parts *parts, int64_t nchannels)
+{
+    char module[MAX_NAME + 32];
+    const char *dot = strrchr(parts->module, '.'), *last = dot != NULL ? dot + 1 : parts->module;
+    const int nfront = (int)(last - parts->module);
+    if (is_number(last, strlen(last)) && strlen(last) < 9) {
+        unsigned number = 0;
+        for (const char *c = last; *c != '\0'; c++)
+            number = number * 10 + (unsigned)(*c - '0');
+        snprintf(module, sizeof module, "%.*s%u", nfront, parts->module, number + 1);
+        return has_running_variance(diagnosis, module, nchannels);
+    }
+    for (size_t i = 0; i < sizeof norms_beside / sizeof norms_beside[0]; i++) {
+        const size_t n = strlen(norms_beside[i][0]), m = strlen(last);
+        if (!begins_with(last, norms_beside[i][0]) || (m > n && !is_number(last + n, m - n)))
+            continue;
+        snprintf(module, sizeof module, "%.*s%s%s", nfront, parts->module, norms_beside[i][1], last + n);
+        if (has_running_variance(diagnosis, module, nchannels))
+            return true;
+    }
+    return false;
+}
+
+void fanin_facts_by_norm(const fanin_diagnosis *diagnosis, struct fanin_record *record)
+{
+    struct parts parts;
+    const fanin_diagnosis_tensor *tensor = &record->tensor;
+    const bool transposed = tensor->layer_kind >= FANIN_LAYER_CONV_TRANSPOSE1D &&
+                            tensor->layer_kind <= FANIN_LAYER_CONV_TRANSPOSE3D; /* whatever its fans are counted by */
+    const int out = record->layout == FANIN_LAYOUT_IN_OUT ? tensor->ndim - 1 : transposed ? 1 : 0;
+    if (!tensor->is_weight || record->norm_follows != FANIN_UNKNOWN)
+        return;
+    split(tensor->name, &parts);
+    if (parts.module[0] != '\0' && has_norm_behind(diagnosis, &parts, tensor->shape[out]))
+        record->norm_follows = FANIN_YES;
 }
 
 void fanin_facts_by_sibling(const fanin_diagnosis *diagnosis, struct fanin_record *record)

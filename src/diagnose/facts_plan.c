@@ -150,7 +150,9 @@ struct origin {
     const fanin_plan_op *fill; /* the op whose law they follow; NULL: none is known */
     bool whole;                /* it alone made them */
     bool copied;
-    bool touched; /* something wrote them */
+    bool touched;     /* something wrote them */
+    int64_t zeros_at; /* the last few that were set to zero: where, from begin; -1 */
+    int64_t nzeros;
 };
 
 static void find_origin(const struct op_lists *lists, size_t storage, int64_t begin, int64_t end, int depth,
@@ -158,7 +160,7 @@ static void find_origin(const struct op_lists *lists, size_t storage, int64_t be
 
 static void follow_copy(const struct op_lists *lists, const fanin_plan_op *op, int depth, struct origin *origin)
 {
-    *origin = (struct origin){.touched = true};
+    *origin = (struct origin){.touched = true, .zeros_at = -1};
     bool copy = op->kind == FANIN_OP_COPY || op->kind == FANIN_OP_CAST;
     if (!copy || op->source == NULL || depth >= MAX_COPIES || !fanin_tensor_is_contiguous(&op->source->view))
         return;
@@ -172,14 +174,14 @@ static void find_origin(const struct op_lists *lists, size_t storage, int64_t be
                         struct origin *origin)
 {
     int64_t minor = 0, covered = 0;
-    *origin = (struct origin){0};
+    *origin = (struct origin){.zeros_at = -1};
     for (size_t k = lists->begin[storage]; k < lists->begin[storage + 1]; k++) {
         const fanin_plan_op *op = fanin_plan_op_at(lists->plan, lists->order[k]);
         int64_t n = fanin_tensor_nelem(&op->view);
         if (op->dead || n <= 0)
             continue;
         if (!fanin_tensor_is_contiguous(&op->view)) { /* columns, diagonals: no law for the whole */
-            *origin = (struct origin){.touched = true};
+            *origin = (struct origin){.touched = true, .zeros_at = -1};
             continue;
         }
         int64_t from = op->offset > begin ? op->offset : begin;
@@ -190,20 +192,24 @@ static void find_origin(const struct op_lists *lists, size_t storage, int64_t be
         if (op->kind != FANIN_OP_FILL && all && op->offset == begin && op->offset + n == end)
             follow_copy(lists, op, depth, origin);
         else if (op->kind != FANIN_OP_FILL)
-            *origin = (struct origin){.touched = true};
+            *origin = (struct origin){.touched = true, .zeros_at = -1};
         else if (all) {
-            *origin = (struct origin){op, true, lists->repeats[lists->order[k]], true};
+            *origin = (struct origin){op, true, lists->repeats[lists->order[k]], true, -1, 0};
             minor = 0;
             covered = end - begin;
         } else if (origin->fill != NULL && same_fill(&origin->fill->fill, &op->fill)) {
             covered += to - from;
             origin->whole = false;
         } else if (!origin->touched) {
-            *origin = (struct origin){op, false, lists->repeats[lists->order[k]], true};
+            *origin = (struct origin){op, false, lists->repeats[lists->order[k]], true, -1, 0};
             covered = to - from;
         } else {
             origin->whole = false;
             minor += to - from;
+            if (op->fill.kind == FANIN_FILL_CONSTANT && op->fill.value[0] == 0) {
+                origin->zeros_at = from - begin;
+                origin->nzeros = to - from;
+            }
         }
     }
     bool rest = covered > 0 && covered < end - begin - minor;
@@ -217,7 +223,7 @@ static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lis
     const fanin_plan_tensor *planned = fanin_plan_tensor_at(lists->plan, at);
     fanin_diagnosis_tensor *tensor = &record->tensor;
     const char *family = diagnosis->has_config_plan ? fanin_model_family(diagnosis->model) : NULL;
-    struct origin origin = {0};
+    struct origin origin = {.zeros_at = -1};
     fanin_tensor view = {.ndim = planned->ndim, .dtype = planned->dtype};
     uint64_t nelem;
     if (planned->refused != NULL || planned->ndim > FANIN_MAX_DIMS)
@@ -240,6 +246,9 @@ static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lis
         tensor->expected.kind = FANIN_LAW_OTHER;
         return FANIN_OK;
     }
+    const int64_t ncols = tensor->ndim == 2 ? tensor->shape[1] : 0;
+    if (ncols > 0 && origin.nzeros == ncols && origin.zeros_at % ncols == 0)
+        record->zero_row = origin.zeros_at / ncols;
     tensor->expected = fanin_law_of_fill(&origin.fill->fill);
     tensor->expected_std = fanin_law_std(&tensor->expected);
     return origin.whole ? copy_text(diagnosis, origin.fill->initializer, &record->initializer, error) : FANIN_OK;

@@ -8,6 +8,15 @@
 
 #include "base/error.h"
 
+/* More names of models side by side than any description has. */
+#define MAX_PREFIXES 64
+
+bool fanin_name_ends_in(const char *name, const char *end)
+{
+    const size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0 && (n == m || name[n - m - 1] == '.');
+}
+
 struct fanin_described fanin_description_at(const struct fanin_description *description, size_t i)
 {
     if (description->plan != NULL) {
@@ -54,13 +63,15 @@ static void try_added(const fanin_diagnosis *diagnosis, struct fanin_description
 {
     struct fanin_description other = *description;
     const char *last = "";
+    size_t ntried = 0;
     other.nleft = 0;
-    for (size_t i = 0; i < description->count; i++) {
+    for (size_t i = 0; i < description->count && ntried < MAX_PREFIXES; i++) {
         const char *name = description->names.entries[i].name;
         size_t n = prefix_length(name);
         if (n == 0 || n >= sizeof other.added || strncmp(name, last, n) == 0)
             continue;
         last = name;
+        ntried++;
         memcpy(other.added, name, n);
         other.added[n] = '\0';
         size_t found = count_found(diagnosis, &other);

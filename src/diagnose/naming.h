@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names of a description against those of weights: a base model is saved without the prefix its names have in a
- * larger one, or the other way round.
+ * Names: their ends, and those of a description against those of weights: a base model is saved without the prefix its
+ * names have in a larger one, or the other way round.
  */
 #ifndef FANIN_DIAGNOSE_NAMING_H
 #define FANIN_DIAGNOSE_NAMING_H
 
 #include "diagnose/diagnosis_data.h"
+
+/* Whether the last segments of a name are these. */
+bool fanin_name_ends_in(const char *name, const char *end);
 
 struct fanin_description {
     const fanin_plan *plan; /* one of them */

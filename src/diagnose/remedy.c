@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "diagnose/roles.h"
 #include "fanin/which.h"
 
 /* What rules accept; longer patterns become that of the role. */
@@ -61,12 +62,7 @@ static int order_kin(const struct fanin_record *x, const struct fanin_record *y)
 {
     if (x->role != y->role)
         return x->role < y->role ? -1 : 1;
-    if (x->tensor.ndim != y->tensor.ndim)
-        return x->tensor.ndim < y->tensor.ndim ? -1 : 1;
-    for (int32_t d = 0; d < x->tensor.ndim; d++)
-        if (x->tensor.shape[d] != y->tensor.shape[d])
-            return x->tensor.shape[d] < y->tensor.shape[d] ? -1 : 1;
-    return 0;
+    return fanin_shape_order(&x->tensor, &y->tensor);
 }
 
 static int order_records(const void *a, const void *b)

@@ -94,7 +94,7 @@ static fanin_status make_role(fanin_diagnosis *diagnosis, const fanin_name_entry
         record->place = i;
         record->tensor.layer = sorted[i].nnumbers > 0 ? (int64_t)sorted[i].numbers[0] : -1;
     }
-    *role = (struct fanin_role){entries[0].name, count, members};
+    *role = (struct fanin_role){.pattern = entries[0].name, .count = count, .members = members};
     diagnosis->nroles++;
     fanin_free(sorted);
     return FANIN_OK;
@@ -132,4 +132,14 @@ fanin_status fanin_roles_make(fanin_diagnosis *diagnosis, fanin_error *error)
     fanin_status status = make_roles(diagnosis, &patterns, error);
     fanin_names_end(&patterns);
     return status;
+}
+
+int fanin_shape_order(const fanin_diagnosis_tensor *x, const fanin_diagnosis_tensor *y)
+{
+    if (x->ndim != y->ndim)
+        return x->ndim < y->ndim ? -1 : 1;
+    for (int32_t d = 0; d < x->ndim; d++)
+        if (x->shape[d] != y->shape[d])
+            return x->shape[d] < y->shape[d] ? -1 : 1;
+    return 0;
 }

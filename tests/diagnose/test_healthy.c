@@ -14,10 +14,10 @@
 static uint64_t first_seed = 0, last_seed = 199;
 
 static const char *const models[] = {
-    "mlp-relu.spec",  "mlp-tanh.spec", "vgg.spec",         "resnet.spec",  "mobilenet.spec",
-    "lstm.spec",      "gru.spec",      "bert.spec",        "vit.spec",     "whisper.spec",
-    "t5.spec",        "mixtral.spec",  "transformer.spec", "dcgan.spec",   "autoencoder.spec",
-    "depthwise.spec", "lora.spec",     "gpt2.config",      "llama.config", "qwen3.config",
+    "mlp-relu.spec",    "mlp-tanh.spec", "vgg.spec",         "resnet.spec",    "mobilenet.spec", "lstm.spec",
+    "gru.spec",         "bert.spec",     "vit.spec",         "whisper.spec",   "t5.spec",        "mixtral.spec",
+    "transformer.spec", "dcgan.spec",    "autoencoder.spec", "depthwise.spec", "lora.spec",      "gpt2.config",
+    "llama.config",     "qwen3.config",  "qwen2.config",
 };
 enum { NMODELS = sizeof models / sizeof models[0] };
 static const fanin_dtype dtypes[] = {FANIN_F32, FANIN_BF16, FANIN_F16, FANIN_F64};

@@ -27,6 +27,7 @@ struct fault {
     int flags;
     fanin_dtype target;
     const char *activation;
+    const char *config; /* the text of a config.json */
 };
 
 #define INFO   FANIN_SEVERITY_INFO
@@ -251,6 +252,8 @@ static void cut(struct made *made, struct made_tensor *tensor, const struct faul
 
 /* -- The table ------------------------------------------------------------------------------------------------------*/
 
+static const char bert[] = "{\"model_type\": \"bert\", \"initializer_range\": 0.02}";
+
 static const struct fault faults[] = {
     {"W01", SEVERE, "mlp-relu.spec", FANIN_F32, BY_NAMES, "4.weight", values, .a = NAN, .b = 3, .mend = MENDS},
     {"W01", SEVERE, "resnet.spec", FANIN_BF16, BY_NAMES, "layer1.0.conv2.weight", values, .a = INFINITY, .b = 1,
@@ -346,7 +349,29 @@ static const struct fault faults[] = {
      .a = -0.0346, .b = 0.0346, .flags = EXPECT},
     {"W08", WARN, "bert.spec", FANIN_BF16, BY_PLAN, "bert.encoder.layer.0.intermediate.dense.weight", draw_uniform,
      .a = -0.034641, .b = 0.034641, .flags = EXPECT},
-    {"W08", WARN, "dcgan.spec", FANIN_F32, BY_PLAN, "main.3.weight", draw_normal, .a = 0.03},
+    /* a norm follows: it makes up for the factor, until it takes the learning rate with it */
+    {"W08", INFO, "dcgan.spec", FANIN_F32, BY_PLAN, "main.3.weight", draw_normal, .a = 0.03, .mend = NO_MEND},
+    {"W08", INFO, "resnet.spec", FANIN_BF16, BY_PLAN, "layer1.0.conv1.weight", scale, .a = 1.5, .mend = NO_MEND},
+    {"W08", WARN, "resnet.spec", FANIN_F32, BY_PLAN, "layer1.0.conv1.weight", scale, .a = 100},
+    {"W08", WARN, "bert.spec", FANIN_F32, BY_NAMES, "bert.encoder.layer.2.intermediate.dense.weight", scale, .a = 100},
+    {"W08", WARN, "llama.config", FANIN_BF16, BY_NAMES, "model.layers.3.self_attn.k_proj.weight", scale, .a = 0.01},
+    {"W08", WARN, "llama.config", FANIN_F32, BY_NAMES, "model.layers.#.*_proj.weight", draw_normal, .a = 1,
+     .mend = ASKS},
+    {"W08", WARN, "gpt2.config", FANIN_F16, BY_NAMES, "transformer.h.#.*.c_*.weight", scale, .a = 0.01, .mend = ASKS},
+    {"W08", WARN, "bert.spec", FANIN_F32, BY_NAMES, "bert.encoder.layer.1.attention.self.key.weight", scale, .a = 1.3,
+     .config = bert},
+    {"W08", WARN, "whisper.spec", FANIN_BF16, BY_NAMES, "model.decoder.layers.0.fc1.weight", scale, .a = 5,
+     .config = "{\"model_type\": \"whisper\"}"},
+    {"W08", WARN, "t5.spec", FANIN_F32, BY_NAMES, "encoder.block.1.layer.0.SelfAttention.q.weight", scale, .a = 4,
+     .config = "{\"model_type\": \"t5\", \"d_model\": 64, \"d_kv\": 16, \"d_ff\": 256, \"num_heads\": 4}"},
+    {"W13", WARN, "bert.spec", FANIN_F32, BY_NAMES, "bert.encoder.layer.#.output.dense.bias", draw_uniform, .a = -0.1,
+     .b = 0.1, .config = bert},
+    {"W13", WARN, "gpt2.config", FANIN_BF16, BY_MODEL, "transformer.h.#.attn.c_attn.bias", draw_normal, .a = 0.02},
+    {"W14", WARN, "bert.spec", FANIN_F32, BY_PLAN, "bert.encoder.layer.1.output.LayerNorm.weight", constant, .a = 0},
+    {"W14", WARN, "llama.config", FANIN_F16, BY_MODEL, "model.norm.weight", constant, .a = 0.5},
+    {"W19", WARN, "qwen2.config", FANIN_F32, BY_PLAN, "model.embed_tokens.weight", draw_normal, .a = 0.02},
+    {"W21", SEVERE, "gpt2.config", FANIN_F32, BY_MODEL, "transformer.wte.weight", add_other, .other = "lm_head.weight",
+     .mend = NO_MEND},
 };
 enum { NFAULTS = sizeof faults / sizeof faults[0] };
 
@@ -446,6 +471,8 @@ static bool run_fault(const struct fault *fault)
     options.deep = fault->flags & DEEP;
     options.target = fault->target;
     options.activation = fault->activation;
+    if (fault->config != NULL)
+        options.config = fault->config;
     size_t nplanted = 0;
     for (size_t i = 0, n = made.ntensors; i < n; i++)
         if (made_name_matches(fault->tensor, made.tensors[i].name)) {
