@@ -257,6 +257,20 @@ static int make_part(subject *of)
     return status == FANIN_OK ? EXIT_OK : fail_with(&error);
 }
 
+/* What --fix makes tensors by where several steps do; in the dtype of the checkpoint, not that of the config.json. */
+static int make_family_plan(const settings *given, subject *of)
+{
+    fanin_error error;
+    fanin_plan_options options = {.size = sizeof options, .dtype = given->dtype, .profile = given->profile};
+    for (size_t i = 0; i < of->weights.nweights && options.dtype == FANIN_DTYPE_NONE; i++)
+        if (fanin_dtype_is_random(of->items[i].dtype))
+            options.dtype = of->items[i].dtype;
+    if (fanin_plan_create(of->configured, NULL, &options, &of->family_plan, &error) != FANIN_OK)
+        return fail_with(&error);
+    of->mending_plan = of->family_plan;
+    return EXIT_OK;
+}
+
 static int choose_plan(const settings *given, subject *of)
 {
     of->plan = of->described.plan;
@@ -264,12 +278,15 @@ static int choose_plan(const settings *given, subject *of)
         of->plan = of->own_plan;
         of->is_own_plan = true;
     }
-    if (given->expect != NULL && of->plan == NULL) {
+    if (given->expect != NULL && of->plan == NULL && of->configured == NULL) {
         print_error("--expect %s: %s carries no plan; give --plan FILE, a DESCRIPTION with rules, or --recipe FILE",
                     given->expect, given->operands.items[0]);
         return EXIT_USAGE;
     }
-    of->whole_plan = of->plan;
+    of->mending_plan = of->plan;
+    int exit_status = of->plan == NULL && of->configured != NULL ? make_family_plan(given, of) : EXIT_OK;
+    if (exit_status != EXIT_OK)
+        return exit_status;
     return of->plan != NULL && of->nskipped > 0 ? make_part(of) : EXIT_OK;
 }
 
@@ -300,10 +317,10 @@ bool subject_is_mended(const subject *of, const fanin_finding *finding)
 {
     if (finding->rule != NULL)
         return true;
-    if (finding->missing == NULL || of->plan == NULL || finding->ntensors == 0)
+    if (finding->missing == NULL || of->mending_plan == NULL || finding->ntensors == 0)
         return false;
     for (size_t i = 0; i < finding->ntensors; i++)
-        if (!plan_makes(of->plan, &of->items[finding->tensors[i]]))
+        if (!plan_makes(of->mending_plan, &of->items[finding->tensors[i]]))
             return false;
     return true;
 }
@@ -311,6 +328,7 @@ bool subject_is_mended(const subject *of, const fanin_finding *finding)
 void subject_release(subject *of)
 {
     fanin_plan_free(of->part);
+    fanin_plan_free(of->family_plan);
     fanin_plan_free(of->own_plan);
     fanin_model_free(of->configured);
     source_release(&of->described);

@@ -21,11 +21,12 @@ typedef struct subject {
     char *unexpanded;        /* why --config gives no model; NULL */
     fanin_plan *own_plan;    /* that the checkpoint carries; NULL */
     uint64_t own_seed;
-    fanin_plan *part; /* of one of the plans; NULL: all of it */
+    fanin_plan *family_plan; /* of the model of --config, where no other plan tells; NULL */
+    fanin_plan *part;        /* of one of the plans; NULL: all of it */
     /* borrowed */
     const fanin_model *model;
-    const fanin_plan *whole_plan; /* own_plan or described.plan; NULL */
-    const fanin_plan *plan;       /* the same, or part */
+    const fanin_plan *mending_plan; /* own_plan, described.plan or family_plan; NULL */
+    const fanin_plan *plan;         /* own_plan, described.plan, or part; NULL */
     bool is_own_plan;
     bool is_partial; /* the plan is of rules without a description, for the tensors they match */
 } subject;

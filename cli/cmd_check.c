@@ -222,7 +222,7 @@ static int repair(const job *of, uint64_t seed, const char *config)
                                        .config_json = config,
                                        .source = given->operands.items[0]};
     fanin_status status =
-        fanin_repair(of->of.checkpoint, of->diagnosis, of->of.whole_plan, &options, &write, &result, &error);
+        fanin_repair(of->of.checkpoint, of->diagnosis, of->of.mending_plan, &options, &write, &result, &error);
     progress_end(&shown);
     if (status != FANIN_OK)
         return fail_run(&error, "nothing was written");

@@ -173,9 +173,12 @@ static fanin_status find_matches(const struct fanin_examination *e, const struct
             if (records[i]->nhead >= (stretch + 1) * STRETCH)
                 candidates[count++] = (struct candidate){records[i], signs_of(records[i], stretch)};
         qsort(candidates, count, sizeof *candidates, order_candidates);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            if (matches[number_of(e, candidates[i].record)].other != NULL)
+                continue; /* what is like this one is like the one before it, which lies among these too */
             for (size_t k = i + 1; k < count && candidates[k].signs == candidates[i].signs; k++)
                 compare(e, candidates[i].record, candidates[k].record, matches);
+        }
     }
     fanin_free(candidates);
     return FANIN_OK;

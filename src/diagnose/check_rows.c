@@ -87,13 +87,12 @@ static double chance_of_equal(const struct fanin_examination *e)
     return dtype == FANIN_F32 || dtype == FANIN_F64 ? sum * 0x1p-12 : dtype == FANIN_F16 ? sum * 0x1p-3 : sum;
 }
 
-/* Repeated rows make few of the first values differ: then the first row is asked whether it looks random. */
-static bool looks_random(const struct fanin_examination *e)
+/* Repeated rows make few of the first values differ: then the first row, up to a copy, is asked. */
+static bool looks_random(const struct fanin_examination *e, size_t ncols)
 {
-    const fanin_statistics *s = &e->record->statistics;
     if (e->record->tensor.is_random_looking)
         return true;
-    size_t n = s->ncols < e->scan->nfirst ? s->ncols : e->scan->nfirst;
+    size_t n = ncols < e->scan->nfirst ? ncols : e->scan->nfirst;
     return n >= 8 && fanin_head_is_random(e->scan->first, n < 1024 ? n : 1024);
 }
 
@@ -129,7 +128,7 @@ static fanin_status check_lines(struct fanin_examination *e, bool columns, bool 
                           columns ? scan->column_variances : scan->row_variances, n, &copies, error));
     /* W20 tells of those; and columns of rows that are copies are alike by chance far more often than counted here */
     *found = copies.count > 0 && are_block_copies(e->record, &copies, n, columns);
-    if (copies.count == 0 || *found || !looks_random(e) ||
+    if (copies.count == 0 || *found || !looks_random(e, columns ? copies.first : s->ncols) ||
         !((double)n * (double)(n - 1) / 2 * fanin_power(chance_of_equal(e), length) < CHANCE))
         return FANIN_OK;
     *found = true;

@@ -87,12 +87,21 @@ static fanin_status check_laws(struct fanin_examination *e, fanin_error *error)
 
 /* ---- against others ---- */
 
-/* Drawn weights whose law nobody tells. */
+/* Whether a check of the tensor alone has said what is wrong with it. */
+static bool is_told(const struct fanin_record *record)
+{
+    const struct fanin_draft *draft = record->first;
+    while (draft != NULL && draft->severity == FANIN_SEVERITY_INFO)
+        draft = draft->next;
+    return draft != NULL;
+}
+
+/* Drawn weights whose law nobody tells, or no single draw for each element has. */
 static bool is_unplanned(const struct fanin_record *record)
 {
     return record->tensor.is_weight && record->tensor.is_random_looking &&
-           record->tensor.expected.kind == FANIN_LAW_NONE && record->statistics.variance > 0 &&
-           record->statistics.nelem >= 256;
+           (record->tensor.expected.kind == FANIN_LAW_NONE || record->tensor.expected.kind == FANIN_LAW_OTHER) &&
+           record->statistics.variance > 0 && record->statistics.nelem >= 256;
 }
 
 /* By shape, then size. */
@@ -151,7 +160,7 @@ static fanin_status check_kin(struct fanin_examination *e, const struct fanin_re
         nodd += is_odd(fanin_expected_std_of(sorted[i]), middle);
     }
     for (size_t i = 0; i < n && nnear + nodd == n && 4 * nodd <= n; i++)
-        if (is_odd(fanin_expected_std_of(sorted[i]), middle))
+        if (is_odd(fanin_expected_std_of(sorted[i]), middle) && !is_told(sorted[i]))
             FANIN_TRY(add_odd(e, sorted[i], middle, nnear, error));
     return FANIN_OK;
 }

@@ -137,6 +137,8 @@ fanin_status fanin_check_zero(struct fanin_examination *e, fanin_error *error)
 #define FARTHEST      6.7
 #define STD_IN_MEDIAN 1.48
 #define SPREAD        256.0
+/* Whole rows of zeros up to the end are memory that was never written if they are one of so many. */
+#define UNWRITTEN_SHARE 16
 /* Tables are no draws of anything, and powers are common in them. */
 #define TABLE_SPREAD 1e7
 
@@ -220,6 +222,11 @@ static bool has_unwritten_run(const struct fanin_record *record)
         return false;
     bool whole_rows = s->zero_run_at % s->ncols == 0 && s->zero_run % s->ncols == 0;
     bool hides = s->zero_run_at < 65536 && s->zero_run >= 16384; /* the zeros themselves make it look unlike random */
+    /* rows for padding stand anywhere; what was never written is the rest */
+    const uint64_t end = s->zero_run_at + s->zero_run;
+    if (whole_rows && record->tensor.layer_kind != FANIN_LAYER_EMBEDDING && !record->is_stacked && s->zero_run_at > 0 &&
+        end == s->nelem && s->zero_run >= s->nelem / UNWRITTEN_SHARE)
+        return true;
     double others = (double)(s->nzero - s->zero_run) / (double)(s->nelem - s->zero_run);
     return !whole_rows && (record->tensor.is_random_looking || hides) &&
            (double)s->nelem * fanin_power(others, s->zero_run) < 1e-12;

@@ -256,6 +256,36 @@ fanin_status fanin_check_running_variance(struct fanin_examination *e, fanin_err
     return fanin_add(e, &draft, error);
 }
 
+/* Of three or more norms of a role all but a few are 1, and those are 0: no design does that. */
+static fanin_status check_zero_norms(struct fanin_examination *e, const struct fanin_role *role, fanin_error *error)
+{
+    const fanin_diagnosis *diagnosis = e->diagnosis;
+    size_t nzeros = 0, nones = 0;
+    for (size_t k = 0; k < role->count; k++) {
+        const struct fanin_record *record = &diagnosis->records[role->members[k]];
+        nzeros += is_zero_norm(record);
+        nones += is_norm_weight(record) && is_constant(record, 1);
+    }
+    for (size_t k = 0; k < role->count && nones >= 2 && nzeros > 0 && 3 * nzeros <= nones; k++) {
+        size_t i = role->members[k];
+        if (!is_zero_norm(&diagnosis->records[i]))
+            continue;
+        struct fanin_draft draft = fanin_draft_begin(FANIN_SEVERITY_WARN);
+        draft.ntensors = 1;
+        draft.tensors = &i;
+        draft.topic = "zero";
+        draft.measured = 0;
+        draft.expected = 1;
+        draft.what = fanin_say(e, "all values are 0, where those of %zu other norms of its role are 1", nones);
+        draft.expectation = "1, as the others";
+        draft.consequence = "nothing passes the layer: its output is its bias, whatever comes in";
+        draft.remedy = FANIN_REMEDY_INIT;
+        draft.init = "ones";
+        FANIN_TRY(fanin_add(e, &draft, error));
+    }
+    return FANIN_OK;
+}
+
 /* Where some of a role are fresh, those that are not stand out; where none is, the model was trained or is scaled. */
 fanin_status fanin_check_norms(struct fanin_examination *e, fanin_error *error)
 {
@@ -263,6 +293,8 @@ fanin_status fanin_check_norms(struct fanin_examination *e, fanin_error *error)
     for (size_t r = 0; r < diagnosis->nroles; r++) {
         const struct fanin_role *role = &diagnosis->roles[r];
         size_t nfresh = 0, n = 0;
+        if (!is_list_of_modules(role->pattern))
+            FANIN_TRY(check_zero_norms(e, role, error));
         for (size_t k = 0; k < role->count; k++) {
             n += is_norm_weight(&diagnosis->records[role->members[k]]);
             nfresh += is_fresh_norm(&diagnosis->records[role->members[k]]);

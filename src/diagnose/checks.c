@@ -26,7 +26,8 @@ static const struct fanin_check_row rows[] = {
           "It speaks if (16 values or more) the largest absolute value is over 256 x 6.7 x 1.48 times the median "
           "absolute value of those that are not zero (in tables, 1e7 times); if in f64, f32 or bf16 over 1 % of the "
           "values are subnormal; if a weight that looks random has 64 zeros or more in a row that are not whole "
-          "rows, and that zeros strewn as densely as elsewhere would make less than once in 10^12; or if 95 % of "
+          "rows, and that zeros strewn as densely as elsewhere would make less than once in 10^12; if its last "
+          "sixteenth, or more, is rows of zeros (not of embeddings and experts); or if 95 % of "
           "the first 64 KiB are letters, or a quarter of their 8-byte words addresses.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "The tensor was allocated, and nothing was ever written to it, or only to a part. It holds what the "
@@ -201,13 +202,15 @@ static const struct fanin_check_row rows[] = {
                "begins by remembering. torch has two biases there, and their sum counts.",
       .fix = "zeros for biases; ones for the forget gate of bias_hh, with zeros everywhere else.",
       .source = "Jozefowicz, Zaremba, Sutskever 2015, section 2.2; PyTorch issue 750 (two biases)."},
+     .sound_only = true,
      .of_all = fanin_check_biases},
     {{.id = "W14",
       .title = "Norms",
       .measures = "Weights, biases and running statistics of normalization layers.",
       .rule = "A running variance that is zero, negative or NaN is an error. Anything else than the constant that a "
               "plan or family says is a warning, and so is a weight that is neither 0 nor 1 if others of its role are "
-              "not like it. Other such weights, weights of zero, and biases and running means that are not zero are "
+              "not like it, or 0 where at least three times as many are 1. Other such weights, weights of zero, and "
+              "biases and running means that are not zero are "
               "told and no more.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "A normalization layer divides by the running variance, or multiplies by its weight: both begin with "
@@ -216,6 +219,7 @@ static const struct fanin_check_row rows[] = {
       .fix = "ones for weight and running_var, zeros for bias and running_mean.",
       .source = "Ioffe and Szegedy 2015, algorithms 1 and 2; Ba, Kiros, Hinton 2016, section 3."},
      .of_tensor = fanin_check_running_variance,
+     .sound_only = true,
      .of_all = fanin_check_norms},
     {{.id = "W15",
       .title = "Orthogonality",
@@ -266,6 +270,7 @@ static const struct fanin_check_row rows[] = {
                "branches. Without it deep models are less stable at first.",
       .fix = "Give the output projections std / sqrt(2 x layers).",
       .source = "Radford et al. 2019 (GPT-2), section 2.3; Shoeybi et al. 2019 (Megatron-LM)."},
+     .sound_only = true,
      .of_all = fanin_check_branch},
     {{.id = "W19",
       .title = "Embedding and head",
@@ -336,4 +341,12 @@ const struct fanin_check_row *fanin_check_rows(size_t *count)
 {
     *count = sizeof rows / sizeof rows[0];
     return rows;
+}
+
+bool fanin_check_is_sound_only(const fanin_check *check)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (&rows[i].check == check)
+            return rows[i].sound_only;
+    return false;
 }

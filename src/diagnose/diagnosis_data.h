@@ -144,6 +144,8 @@ struct fanin_check_row {
     fanin_check_function of_all;    /* after all tensors */
 };
 const struct fanin_check_row *fanin_check_rows(size_t *count);
+/* Of a row's check. */
+bool fanin_check_is_sound_only(const fanin_check *check);
 
 /* ---- facts: what is known before a byte is read ---- */
 

@@ -30,6 +30,7 @@ struct config {
     const char *family;
     double scale;
     double values[NNUMBERS]; /* NaN: not there */
+    double pad;              /* the row for padding; NaN: there is none */
 };
 
 static double number_of(const fanin_json *value)
@@ -59,6 +60,7 @@ static bool read_config(const fanin_json *root, struct config *config)
     const fanin_json *given = fanin_json_get(root, scale->key);
     config->family = type->string;
     config->scale = given != NULL ? number_of(given) : scale->preset;
+    config->pad = number_of(fanin_json_get(root, "pad_token_id"));
     for (size_t i = 0; i < NNUMBERS; i++)
         config->values[i] = find_number(root, &numbers[i]);
     return config->scale > 0;
@@ -126,6 +128,15 @@ static fanin_status take_config(fanin_diagnosis *diagnosis, const struct config 
             rule = fanin_family_rule(config->family, name);
         if (record->part == FANIN_PART_BIAS)
             rule = fanin_family_bias_rule(config->family, name);
+        if (record->part == FANIN_PART_NORM_WEIGHT)
+            rule = fanin_family_norm_rule(config->family, name);
+        if (record->part == FANIN_PART_NORM_BIAS)
+            rule = "zeros";
+        if (record->part == FANIN_PART_WEIGHT && record->tensor.ndim == 2 && config->pad >= 0 &&
+            config->pad < (double)record->tensor.shape[0] && fanin_family_pads(config->family, name)) {
+            record->zero_row = (int64_t)config->pad;
+            record->tensor.expected_by = diagnosis->summary.family;
+        }
         if (rule != NULL)
             FANIN_TRY(take_rule(diagnosis, config, rule, record, error));
     }

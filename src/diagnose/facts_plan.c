@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "diagnose/facts.h"
 #include "diagnose/law.h"
 #include "diagnose/naming.h"
@@ -217,6 +218,21 @@ static void find_origin(const struct op_lists *lists, size_t storage, int64_t be
         origin->fill = NULL;
 }
 
+/* Plans of rules carry their calls; of what was recorded the fill is one. */
+static fanin_status take_initializer(fanin_diagnosis *diagnosis, const fanin_plan_op *op, struct fanin_record *record,
+                                     fanin_error *error)
+{
+    if (op->initializer != NULL)
+        return copy_text(diagnosis, op->initializer, &record->initializer, error);
+    fanin_text text = {0};
+    fanin_law_write(&record->tensor.expected, &text);
+    fanin_status status = text.failed       ? fanin_fail_memory(error, text.nbytes)
+                          : text.nbytes > 0 ? copy_text(diagnosis, text.data, &record->initializer, error)
+                                            : FANIN_OK;
+    fanin_text_release(&text);
+    return status;
+}
+
 static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lists *lists, size_t at,
                                  struct fanin_record *record, fanin_error *error)
 {
@@ -251,7 +267,7 @@ static fanin_status take_planned(fanin_diagnosis *diagnosis, const struct op_lis
         record->zero_row = origin.zeros_at / ncols;
     tensor->expected = fanin_law_of_fill(&origin.fill->fill);
     tensor->expected_std = fanin_law_std(&tensor->expected);
-    return origin.whole ? copy_text(diagnosis, origin.fill->initializer, &record->initializer, error) : FANIN_OK;
+    return origin.whole ? take_initializer(diagnosis, origin.fill, record, error) : FANIN_OK;
 }
 
 static fanin_status take_plan(fanin_diagnosis *diagnosis, const struct fanin_description *description,

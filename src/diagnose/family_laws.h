@@ -23,7 +23,10 @@ const struct fanin_family_scale *fanin_family_scale_of(const char *family);
  * for the size and the number of heads, $f for the width of the feed-forward layers. NULL: none is known.
  */
 const char *fanin_family_rule(const char *family, const char *name);
-/* The same of a bias beside a weight. */
+/* The same of a bias beside a weight, of a norm's weight and of its bias. */
 const char *fanin_family_bias_rule(const char *family, const char *name);
+const char *fanin_family_norm_rule(const char *family, const char *name);
+/* Whether this embedding's row of the config's pad_token_id is zero. */
+bool fanin_family_pads(const char *family, const char *name);
 
 #endif

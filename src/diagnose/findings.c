@@ -262,11 +262,23 @@ static void note_worst(const fanin_diagnosis *diagnosis, const struct fanin_draf
     }
 }
 
+/* What an error of the same tensor explains, and checks that see the error already do not say. */
+static bool is_explained(const fanin_diagnosis *diagnosis, const struct fanin_draft *draft)
+{
+    return draft->severity < FANIN_SEVERITY_ERROR && draft->ntensors == 1 && fanin_check_is_sound_only(draft->check) &&
+           diagnosis->records[draft->tensors[0]].tensor.worst == (int)FANIN_SEVERITY_ERROR;
+}
+
 static fanin_status make_findings(fanin_diagnosis *diagnosis, struct entry *entries, size_t n, fanin_error *error)
 {
     /* What mends a tensor is asked of its healthy siblings, so the verdicts come first. */
     for (size_t i = 0; i < n; i++)
         note_worst(diagnosis, entries[i].draft);
+    size_t nkept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!is_explained(diagnosis, entries[i].draft))
+            entries[nkept++] = entries[i];
+    n = nkept;
     struct fanin_remedies remedies;
     FANIN_TRY(fanin_remedies_begin(&remedies, diagnosis, error));
     fanin_status status = FANIN_OK;

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "kernel/math64.inc.h"
 
 static const double none = (double)NAN;
@@ -162,6 +163,31 @@ fanin_law fanin_law_of_fill(const fanin_fill *fill)
     default:
         return (fanin_law){.kind = FANIN_LAW_OTHER};
     }
+}
+
+void fanin_law_write(const fanin_law *law, fanin_text *text)
+{
+    char a[FANIN_NUMBER_NBYTES], b[FANIN_NUMBER_NBYTES], c[FANIN_NUMBER_NBYTES], d[FANIN_NUMBER_NBYTES];
+    if (law->kind == FANIN_LAW_CONSTANT && law->value == 0)
+        fanin_text_add(text, "zeros");
+    else if (law->kind == FANIN_LAW_CONSTANT && law->value == 1)
+        fanin_text_add(text, "ones");
+    else if (law->kind == FANIN_LAW_CONSTANT)
+        fanin_text_format(text, "constant(val=%s)", fanin_number_format(law->value, a));
+    else if (law->kind == FANIN_LAW_UNIFORM)
+        fanin_text_format(text, "uniform(a=%s, b=%s)", fanin_number_format(law->low, a),
+                          fanin_number_format(law->high, b));
+    else if (law->kind == FANIN_LAW_NORMAL && law->mean == 0)
+        fanin_text_format(text, "normal(std=%s)", fanin_number_format(law->std, a));
+    else if (law->kind == FANIN_LAW_NORMAL)
+        fanin_text_format(text, "normal(mean=%s, std=%s)", fanin_number_format(law->mean, a),
+                          fanin_number_format(law->std, b));
+    else if (law->kind == FANIN_LAW_TRUNC_NORMAL)
+        fanin_text_format(text, "trunc_normal(mean=%s, std=%s, a=%s, b=%s)", fanin_number_format(law->mean, a),
+                          fanin_number_format(law->std, b), fanin_number_format(law->low, c),
+                          fanin_number_format(law->high, d));
+    else if (law->kind == FANIN_LAW_ORTHOGONAL)
+        fanin_text_format(text, "orthogonal(gain=%s)", fanin_number_format(law->value, a));
 }
 
 /* -- Rounding -------------------------------------------------------------------------------------------------------*/

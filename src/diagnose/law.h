@@ -5,6 +5,7 @@
 #ifndef FANIN_DIAGNOSE_LAW_H
 #define FANIN_DIAGNOSE_LAW_H
 
+#include "base/text.h"
 #include "diagnose/scan.h"
 
 /* P(X < x), P(X <= x) of a constant; NaN for laws that are not one draw for each element. */
@@ -14,6 +15,8 @@ double fanin_law_mean(const fanin_law *law);
 double fanin_law_std(const fanin_law *law);
 double fanin_law_kurtosis(const fanin_law *law);
 
+/* The call that gives this law, "normal(std=0.02)"; nothing of laws that no call gives. */
+void fanin_law_write(const fanin_law *law, fanin_text *text);
 fanin_law fanin_law_of_fill(const fanin_fill *fill);
 
 /* How many standard errors a statistic may be off: by chance 6e-14 on both sides together for a normal one. */

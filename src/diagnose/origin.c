@@ -180,8 +180,8 @@ static double sparsity(const fanin_diagnosis_tensor *tensor, const struct fanin_
 {
     const fanin_statistics *s = &scan->statistics;
     if (tensor->ndim != 2 || s->nzero == 0 || s->nzero == s->nelem || s->nzero % s->ncols != 0 ||
-        s->nelem < MIN_NVALUES)
-        return 0;
+        s->nelem < MIN_NVALUES || (s->nzero >= 64 && 4 * s->zero_run > s->nzero))
+        return 0; /* zeros in one place are not strewn */
     const double share = (double)s->nzero / (double)s->nelem;
     /* moments about 0 of those that are not zero: of a normal 3 times its square */
     const double second = (s->variance + s->mean * s->mean) / (1 - share);

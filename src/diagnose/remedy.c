@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "diagnose/law.h"
 #include "diagnose/roles.h"
 #include "fanin/which.h"
 
@@ -21,33 +22,6 @@
 static const char no_law[] = "the law of these tensors: give --config config.json, --recipe FILE or --plan FILE";
 static const char several_steps[] =
     "one rule for these tensors: the plan makes them in several steps; make the checkpoint anew with fanin init";
-
-/* ---- laws ---- */
-
-static void add_law(fanin_text *text, const fanin_law *law)
-{
-    char a[FANIN_NUMBER_NBYTES], b[FANIN_NUMBER_NBYTES], c[FANIN_NUMBER_NBYTES], d[FANIN_NUMBER_NBYTES];
-    if (law->kind == FANIN_LAW_CONSTANT && law->value == 0)
-        fanin_text_add(text, "zeros");
-    else if (law->kind == FANIN_LAW_CONSTANT && law->value == 1)
-        fanin_text_add(text, "ones");
-    else if (law->kind == FANIN_LAW_CONSTANT)
-        fanin_text_format(text, "constant(val=%s)", fanin_number_format(law->value, a));
-    else if (law->kind == FANIN_LAW_UNIFORM)
-        fanin_text_format(text, "uniform(a=%s, b=%s)", fanin_number_format(law->low, a),
-                          fanin_number_format(law->high, b));
-    else if (law->kind == FANIN_LAW_NORMAL && law->mean == 0)
-        fanin_text_format(text, "normal(std=%s)", fanin_number_format(law->std, a));
-    else if (law->kind == FANIN_LAW_NORMAL)
-        fanin_text_format(text, "normal(mean=%s, std=%s)", fanin_number_format(law->mean, a),
-                          fanin_number_format(law->std, b));
-    else if (law->kind == FANIN_LAW_TRUNC_NORMAL)
-        fanin_text_format(text, "trunc_normal(mean=%s, std=%s, a=%s, b=%s)", fanin_number_format(law->mean, a),
-                          fanin_number_format(law->std, b), fanin_number_format(law->low, c),
-                          fanin_number_format(law->high, d));
-    else if (law->kind == FANIN_LAW_ORTHOGONAL)
-        fanin_text_format(text, "orthogonal(gain=%s)", fanin_number_format(law->value, a));
-}
 
 /* ---- what healthy tensors were drawn from ---- */
 
@@ -200,7 +174,7 @@ static void add_init(const struct fanin_remedies *remedies, const struct fanin_r
     else if (kin != NULL && (rule = common_rule(&kin->shared, 1)) != NULL)
         fanin_text_add(text, rule);
     else if (kin != NULL)
-        add_law(text, &kin->first->tensor.fitted);
+        fanin_law_write(&kin->first->tensor.fitted, text);
     else if (usual != NULL)
         fanin_text_add(text, usual);
     else if (has_kind(record) &&
@@ -209,7 +183,7 @@ static void add_init(const struct fanin_remedies *remedies, const struct fanin_r
     else if (remedy == FANIN_REMEDY_REDRAW && is_by_rule(record))
         fanin_text_add(text, record->origin->rules[0].rule);
     else if (remedy == FANIN_REMEDY_REDRAW && record->tensor.fitted.kind != FANIN_LAW_NONE)
-        add_law(text, &record->tensor.fitted);
+        fanin_law_write(&record->tensor.fitted, text);
 }
 
 /* ---- patterns ---- */

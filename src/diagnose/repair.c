@@ -87,56 +87,38 @@ static void collect_calls(repairing *r)
     }
 }
 
-/* The one call that makes all of each tensor of a plan; NULL where there are several, or something else than a call. */
-static fanin_status list_calls(const fanin_plan *plan, const char ***calls, fanin_error *error)
-{
-    const size_t n = fanin_plan_tensor_count(plan);
-    bool *seen = fanin_allocate_zeroed(n, sizeof *seen);
-    *calls = fanin_allocate_zeroed(n, sizeof **calls);
-    if (seen == NULL || *calls == NULL) {
-        fanin_free(seen);
-        return fanin_fail_memory(error, n * sizeof **calls);
-    }
-    for (size_t i = 0; i < fanin_plan_op_count(plan); i++) {
-        const fanin_plan_op *op = fanin_plan_op_at(plan, i);
-        if (op->dead || op->tensor == SIZE_MAX)
-            continue;
-        (*calls)[op->tensor] = seen[op->tensor] || op->part != NULL ? NULL : op->initializer;
-        seen[op->tensor] = true;
-    }
-    fanin_free(seen);
-    return FANIN_OK;
-}
-
 static bool is_same_kind(const fanin_plan_tensor *planned, const fanin_checkpoint_tensor *found)
 {
     return planned->refused == NULL && planned->dtype == found->dtype && planned->ndim == found->ndim &&
            memcmp(planned->shape, found->shape, (size_t)found->ndim * sizeof *found->shape) == 0;
 }
 
+/* What the diagnosis knows of a tensor. */
+static const struct fanin_record *record_of(const repairing *r, const char *name)
+{
+    const size_t i = fanin_names_find(&r->diagnosis->names, name);
+    return i != SIZE_MAX ? &r->diagnosis->records[i] : NULL;
+}
+
 /* The plan makes what its own call is to make anew, and what no rule could be told for: it may take several steps. */
-static fanin_status choose_planned(repairing *r)
+static void choose_planned(repairing *r)
 {
     making *m = &r->planned;
-    const char **calls;
-    if (m->plan == NULL)
-        return FANIN_OK;
-    fanin_status status = list_calls(m->plan, &calls, r->error);
-    for (size_t t = 0; status == FANIN_OK && t < fanin_plan_tensor_count(m->plan); t++) {
+    for (size_t t = 0; m->plan != NULL && t < fanin_plan_tensor_count(m->plan); t++) {
         const fanin_plan_tensor *tensor = fanin_plan_tensor_at(m->plan, t);
         const size_t id = fanin_checkpoint_tensor_find(r->checkpoint, tensor->name);
+        const struct fanin_record *record = record_of(r, tensor->name);
         m->ids[t] = SIZE_MAX;
         if (id == SIZE_MAX || !is_same_kind(tensor, fanin_checkpoint_tensor_at(r->checkpoint, id)))
             continue;
-        if (r->calls[id] != NULL && calls[t] != NULL && strcmp(r->calls[id], calls[t]) == 0)
+        const char *call = record != NULL && record->planned != SIZE_MAX ? record->initializer : NULL;
+        if (r->calls[id] != NULL && call != NULL && strcmp(r->calls[id], call) == 0)
             m->ids[t] = id;
         if (r->calls[id] == NULL && r->is_asked[id]) {
             m->ids[t] = id;
-            r->calls[id] = calls[t] != NULL ? calls[t] : "several steps of the plan";
+            r->calls[id] = call != NULL ? call : "several steps of the plan";
         }
     }
-    fanin_free((void *)calls);
-    return status;
 }
 
 static bool is_constant(const char *call)
@@ -148,13 +130,6 @@ static bool is_constant(const char *call)
 static bool rules_can_make(const fanin_checkpoint_tensor *tensor, const char *call)
 {
     return tensor->ndim <= FANIN_MAX_DIMS && (fanin_dtype_is_random(tensor->dtype) || is_constant(call));
-}
-
-/* What a rule must know of a tensor besides its shape, to count its fans. */
-static const struct fanin_record *record_of(const repairing *r, const char *name)
-{
-    const size_t i = fanin_names_find(&r->diagnosis->names, name);
-    return i != SIZE_MAX ? &r->diagnosis->records[i] : NULL;
 }
 
 static void add_tensor(const repairing *r, size_t id, size_t rule, fanin_text *spec)
@@ -172,6 +147,15 @@ static void add_tensor(const repairing *r, size_t id, size_t rule, fanin_text *s
     if (record != NULL && record->groups > 1)
         fanin_text_format(spec, ",\"groups\":%" PRId32, record->groups);
     fanin_text_add(spec, "}");
+}
+
+/* What is made anew and has a row for padding gets it back. */
+static void add_zero_row(const repairing *r, size_t id, fanin_text *spec)
+{
+    const struct fanin_record *record = record_of(r, fanin_checkpoint_tensor_at(r->checkpoint, id)->name);
+    if (record != NULL && record->zero_row >= 0)
+        fanin_text_format(spec, "\n{\"match\":\"*.%zu\",\"row\":%" PRId64 ",\"init\":\"zeros\"},", id,
+                          record->zero_row);
 }
 
 /*
@@ -194,6 +178,9 @@ static void describe(const repairing *r, const bool *by_rule, const char **rules
         add_tensor(r, id, rule, spec);
     }
     fanin_text_add(spec, "],\n\"rules\":[");
+    for (size_t id = 0; id < r->n; id++)
+        if (by_rule[id])
+            add_zero_row(r, id, spec);
     for (size_t rule = 0; rule < nrules; rule++) {
         fanin_text_format(spec, "%s{\"match\":\"%zu.*\",\"init\":", rule > 0 ? ",\n" : "\n", rule);
         fanin_text_json_string(spec, rules[rule], strlen(rules[rule]));
@@ -612,7 +599,7 @@ static fanin_status repair(repairing *r, const fanin_run_options *options, fanin
     FANIN_TRY(allocate(r));
     name_files(r);
     collect_calls(r);
-    FANIN_TRY(choose_planned(r));
+    choose_planned(r);
     FANIN_TRY(choose_ruled(r));
     FANIN_TRY(decide_provenance(r));
     FANIN_TRY(begin_making(r, &r->planned, options));

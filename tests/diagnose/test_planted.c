@@ -164,6 +164,17 @@ static void columns(struct made *made, struct made_tensor *tensor, const struct 
                      made_get(&tensor->view, r * ncols + (uint64_t)fault->b + i));
 }
 
+/* four parts of the columns were made with one seed */
+static void four_columns(struct made *made, struct made_tensor *tensor, const struct fault *fault)
+{
+    struct fault part = *fault;
+    part.b = 0, part.c = (double)ncolumns_of(tensor) / 4;
+    for (int i = 1; i < 4; i++) {
+        part.a = i * part.c;
+        columns(made, tensor, &part);
+    }
+}
+
 /* becomes `other`, element by element, times a */
 static void stream_of(struct made *made, struct made_tensor *tensor, const struct fault *fault)
 {
@@ -370,6 +381,13 @@ static const struct fault faults[] = {
     {"W14", WARN, "bert.spec", FANIN_F32, BY_PLAN, "bert.encoder.layer.1.output.LayerNorm.weight", constant, .a = 0},
     {"W14", WARN, "llama.config", FANIN_F16, BY_MODEL, "model.norm.weight", constant, .a = 0.5},
     {"W19", WARN, "qwen2.config", FANIN_F32, BY_PLAN, "model.embed_tokens.weight", draw_normal, .a = 0.02},
+    {"W19", WARN, "bert.spec", FANIN_F32, BY_NAMES, "bert.embeddings.word_embeddings.weight", draw_normal, .a = 0.02,
+     .config = "{\"model_type\": \"bert\", \"pad_token_id\": 0}"},
+    {"W14", WARN, "bert.spec", FANIN_BF16, BY_NAMES, "bert.encoder.layer.0.output.LayerNorm.weight", constant, .a = 0},
+    {"W14", WARN, "bert.spec", FANIN_F32, BY_NAMES, "bert.*.LayerNorm.weight", constant, .a = 0, .config = bert},
+    {"W02", SEVERE, "llama.config", FANIN_F32, BY_NAMES, "model.layers.2.mlp.down_proj.weight", zero_run, .a = 12288,
+     .b = 12288},
+    {"W05", SEVERE, "gpt2.config", FANIN_F32, BY_NAMES, "transformer.h.3.mlp.c_fc.weight", four_columns, .a = 0},
     {"W21", SEVERE, "gpt2.config", FANIN_F32, BY_MODEL, "transformer.wte.weight", add_other, .other = "lm_head.weight",
      .mend = NO_MEND},
 };
