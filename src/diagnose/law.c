@@ -74,8 +74,10 @@ static struct truncated integrated_moments(const fanin_law *law, double a, doubl
     for (int i = 0; i <= NSTEPS; i++) {
         double z = a + step * i, weight = i == 0 || i == NSTEPS ? 1 : (i % 2 == 1 ? 4 : 2);
         double power = weight * fanin_exp(-0.5 * (z * z - nearest * nearest)); /* the peak is 1: nothing underflows */
-        for (int k = 0; k < 5; k++, power *= z)
+        for (int k = 0; k < 5; k++) {
             sums[k] += power;
+            power *= z;
+        }
     }
     return central(law, sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0], sums[4] / sums[0]);
 }
