@@ -179,6 +179,7 @@ static bool is_dirac(const fanin_diagnosis_tensor *tensor, const struct fanin_sc
 static double sparsity(const fanin_diagnosis_tensor *tensor, const struct fanin_scan *scan, double *std)
 {
     const fanin_statistics *s = &scan->statistics;
+    /* NOLINTNEXTLINE(*DivideZero): where a zero is, a column is */
     if (tensor->ndim != 2 || s->nzero == 0 || s->nzero == s->nelem || s->nzero % s->ncols != 0 ||
         s->nelem < MIN_NVALUES || (s->nzero >= 64 && 4 * s->zero_run > s->nzero))
         return 0; /* zeros in one place are not strewn */
@@ -326,7 +327,7 @@ static fanin_status find_whole(struct fanin_record *record, const struct fanin_s
     } else if ((share = sparsity(tensor, scan, &std)) > 0) {
         double tolerance = FANIN_LAW_MAX_ERRORS * sqrt(0.5 / ((double)scan->statistics.nelem * (1 - share)));
         double round = fanin_scheme_round_number(std, tolerance), zeros = fanin_scheme_round_number(share, 0.5 * share);
-        double nzeros = (double)(scan->statistics.nzero / scan->statistics.ncols);
+        double nzeros = (double)scan->statistics.nzero / (double)scan->statistics.ncols; /* of a column, whole */
         /* torch rounds the number of zeros up: any share that gives it is right */
         zeros = zeros > 0 && ceil(zeros * (double)scan->statistics.nrows) == nzeros ? zeros : share;
         if (round == 0.01)

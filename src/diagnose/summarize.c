@@ -481,6 +481,7 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
     const size_t width = is_wide ? 8 : 4;
     part->floats = as_floats(part, whole, bytes, n);
     const void *bits = is_wide ? (const void *)bytes : part->floats;
+    /* NOLINTNEXTLINE(*DivideZero): a part has elements */
     const uint64_t length = n < whole->ncols ? n : whole->ncols, nrows = n / length;
     take_blocks(part, whole, bits, is_wide, n, length);
     const bool is_finite = part->nnan + part->ninf == 0;
@@ -645,6 +646,7 @@ void fanin_whole_add(struct fanin_whole *whole, const struct fanin_part *part)
             whole->open_sum = whole->open_square = 0;
         }
     } else {
+        /* NOLINTNEXTLINE(*DivideZero): a part has elements */
         for (uint64_t r = 0; r < n / whole->ncols; r++)
             end_row(whole, part->row + r, part->row_hashes[r], part->row_sums[r], part->row_squares[r]);
     }
