@@ -14,6 +14,9 @@
 #include "diagnose/remedy.h"
 #include "diagnose/roles.h"
 
+/* Of numbers in a name, more ranges are not told one by one. */
+enum { MAX_RANGES = 8 };
+
 /* One draft on its way into a group. */
 struct entry {
     const struct fanin_draft *draft;
@@ -97,10 +100,15 @@ static size_t collect_numbers(const fanin_diagnosis *diagnosis, const size_t *te
     return n;
 }
 
-/* "0-3,5" */
+/* "0-3,5"; of many "1,3,5,7,9,11,13,15,...,4095" */
 static void add_ranges(fanin_text *text, const size_t *values, size_t n)
 {
+    size_t nranges = 0;
     for (size_t i = 0; i < n;) {
+        if (nranges++ == MAX_RANGES) {
+            fanin_text_format(text, ",...,%zu", values[n - 1]);
+            return;
+        }
         size_t end = i + 1;
         while (end < n && values[end] == values[end - 1] + 1)
             end++;
