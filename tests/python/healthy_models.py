@@ -28,11 +28,20 @@ ACCEPTED = {
         "W08": "true: it keeps torch's default, kaiming_uniform(a=sqrt(5)), before ReLU, and eight layers lose most of the "
         "signal (He et al. 2015, eq. 10)"
     },
-    "timm/swin_tiny_patch4_window7_224": {
-        "W11": "its sampler of truncated normals gives a few values at exactly -2, 100 standard deviations out "
-        "(PyTorch issue 155588)"
-    },
 }
+
+# A sampler of truncated normals by erfinv, which timm has and torch had, gives -2 (or what a later division leaves of
+# it) about once in 2^24 values, wherever the seed will have it.
+SAMPLER = "the sampler of truncated normals gives a few values at exactly -2, 100 standard deviations out (PyTorch issue 155588)"
+
+
+def reason_of(name, check_id, texts):
+    """Why the warning is true, or None."""
+    if name.startswith("timm/") and check_id == "W11" and all(" standard deviations out" in text for text in texts):
+        far = [float(text.split(" standard deviations out")[0].rsplit(" ", 1)[1]) for text in texts]
+        if all(distance > 80 for distance in far):
+            return SAMPLER
+    return ACCEPTED.get(name, {}).get(check_id)
 
 
 def transformers_model(kind, **settings):
@@ -244,8 +253,8 @@ def tensors_of(model, dtype):
     return kept
 
 
-def check(command, path):
-    run = subprocess.run([command, "check", path, "--json"], capture_output=True, text=True, check=False)
+def check(command, path, *options):
+    run = subprocess.run([command, "check", path, "--json", *options], capture_output=True, text=True, check=False)
     if run.returncode not in (0, 1) or not run.stdout:
         raise RuntimeError(f"fanin check failed on {path}: {run.stderr}")
     return json.loads(run.stdout)
@@ -262,22 +271,28 @@ def construct(name, seed):
 
 
 def findings_of(command, model, dtypes, folder):
-    """{(severity, check)} over the dtypes, worst first, and how many tensors there are."""
+    """What is found over the dtypes, by names alone and by the config.json, and how many tensors there are."""
     found, count = {}, 0
+    config = os.path.join(folder, "config.json")
+    has_config = hasattr(getattr(model, "config", None), "to_json_string")
+    if has_config:
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(model.config.to_json_string(use_diff=False))
     for dtype in dtypes:
         path = os.path.join(folder, "model.safetensors")
         save_file(tensors_of(model, getattr(torch, dtype)), path)
-        report = check(command, path)
+        reports = [check(command, path)] + ([check(command, path, "--config", config)] if has_config else [])
         os.remove(path)
-        count = len(report["tensors"])
-        for finding in report["findings"]:
+        count = len(reports[0]["tensors"])
+        for finding in (finding for report in reports for finding in report["findings"]):
             found.setdefault((finding["severity"], finding["id"]), []).append(f"{finding['where']}: {finding['what']}")
     return found, count
 
 
 def row_of(name, found, count):
     warnings = sorted(check for severity, check in found if severity != "info")
-    reasons = [f"{check}: {ACCEPTED.get(name, {}).get(check, 'not accepted')}" for check in warnings]
+    reasons = [f"{check}: {reason_of(name, check, found['warn', check]) or 'not accepted'}" for check in warnings
+               if ("warn", check) in found]
     infos = sorted(check for severity, check in found if severity == "info")
     return f"| {name} | {count} | {', '.join(infos)} | {'; '.join(reasons)} |"
 
@@ -310,7 +325,7 @@ def main():
             rows.append(row_of(name, found, count))
             print(rows[-1], flush=True)
             for (severity, check_id), texts in found.items():
-                if severity == "error" or (severity == "warn" and check_id not in ACCEPTED.get(name, {})):
+                if severity == "error" or (severity == "warn" and not reason_of(name, check_id, texts)):
                     failures += 1
                     print(f"FAILED {name}: {severity} {check_id}: {texts[0]}")
             del model
