@@ -73,7 +73,7 @@ static const struct law_row norm_laws[] = {
 };
 
 /* Embeddings that are constructed with a padding_idx have one of these names; some families use them without. */
-static const char *const padded[] = {"word_embeddings.weight", "embed_tokens.weight", "tok_embeddings.weight"};
+static const char *const padded[] = {"word_embeddings.weight", "embed_tokens.weight"};
 static const char unpadded_families[] = "bloom falcon t5 mt5 umt5";
 
 static const struct law_row bias_laws[] = {

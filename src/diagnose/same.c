@@ -24,7 +24,10 @@ enum {
     MIN_NVALUES = 64,       /* fewer agree by chance */
     MAX_COMPARED = 1 << 22, /* values of a correlation */
     NCASTS = 5,
-    FILTER_NBITS = 1 << 20
+    WINDOW = 20, /* signs */
+    NWINDOWS = 1 << WINDOW,
+    WINDOWS_EACH = NSIGNS / WINDOW,
+    MAX_WINDOWS = 1 << 17 /* of all tensors; at least one of each */
 };
 /* Of 10^8 pairs chance passes 7 standard deviations once in 10^4; what passes is read again. */
 #define SIGN_ERRORS 7.0
@@ -477,42 +480,30 @@ static fanin_status find_correlated(struct search *s, fanin_error *error)
 
 /* ---- shifted ones ---- */
 
-/* The first 64 signs of each tensor, sorted, and a filter in front of them. */
-struct beginning {
-    uint64_t signs;
+/*
+ * Noise turns some signs over, so that long runs of them do not agree, but of many short ones some do: at a correlation
+ * of 0.9 one of seven signs is wrong, and one of 51 windows of 20 is whole with a chance of 0.9. Windows are those of
+ * the first signs of each tensor, by their signs; every window of every tensor is looked up among them, and what meets
+ * there is compared over as many signs as there are.
+ */
+struct window {
+    uint32_t offset; /* in its tensor */
     size_t item;
 };
 
-struct beginnings {
-    struct beginning *sorted;
-    size_t n;
-    uint64_t *filter;
+struct windows {
+    struct window *sorted; /* by signs */
+    size_t *begin;         /* of signs w: sorted[begin[w]] to sorted[begin[w + 1] - 1] */
+    size_t each;           /* windows of a tensor, at most */
+    uint64_t *tried;       /* by item: the last place where it was looked for in the tensor at hand; 0: none */
 };
 
-static int order_beginnings(const void *x, const void *y)
+/* Negated values have negated signs: the first sign of a window is always 0. */
+static uint32_t window_at(const uint64_t *signs, uint64_t at)
 {
-    const struct beginning *a = x, *b = y;
-    if (a->signs != b->signs)
-        return a->signs < b->signs ? -1 : 1;
-    return a->item < b->item ? -1 : a->item > b->item;
-}
-
-static size_t filter_bit(uint64_t signs)
-{
-    return (size_t)(signs * 0x9e3779b97f4a7c15 >> 44);
-}
-
-static size_t first_of(const struct beginnings *all, uint64_t signs)
-{
-    size_t low = 0, high = all->n;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (all->sorted[middle].signs < signs)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const uint64_t low = signs[at / 64] >> at % 64, high = at % 64 == 0 ? 0 : signs[at / 64 + 1] << (64 - at % 64);
+    const uint32_t window = (uint32_t)(low | high) & (NWINDOWS - 1);
+    return (window & 1) != 0 ? ~window & (NWINDOWS - 1) : window;
 }
 
 static bool is_found(const struct search *s, const struct item *a, const struct item *b)
@@ -523,61 +514,101 @@ static bool is_found(const struct search *s, const struct item *a, const struct 
     return false;
 }
 
+/* Whether the signs of a tensor from this place on are those of the beginning of another. */
+static bool begins_at(const struct item *outer, const struct item *inner, uint64_t lag)
+{
+    uint64_t shifted[NWORDS], n = least(least(outer->tensor->nelem - lag, inner->tensor->nelem), NSIGNS);
+    n = least(n, NLAGS + 64 - lag);
+    for (uint64_t w = 0; w < (n + 63) / 64; w++) {
+        const uint64_t at = lag + 64 * w;
+        shifted[w] = outer->lag_signs[at / 64] >> at % 64;
+        if (at % 64 != 0)
+            shifted[w] |= outer->lag_signs[at / 64 + 1] << (64 - at % 64);
+    }
+    return n >= MIN_NVALUES && signs_agree(shifted, inner->signs, n);
+}
+
 /* Tensor k begins in tensor i at this place. */
 static fanin_status try_lag(struct search *s, size_t i, size_t k, uint64_t lag, fanin_error *error)
 {
     const struct item *outer = &s->items[i], *inner = &s->items[k];
     bool found, is_ordered = s->is_one ? i < k : !outer->is_second;
     const struct item *a = is_ordered ? outer : inner, *b = is_ordered ? inner : outer;
-    if (i == k || (!s->is_one && outer->is_second == inner->is_second) || is_found(s, a, b))
+    if (is_found(s, a, b))
         return FANIN_OK;
     const uint64_t n = least(least(outer->tensor->nelem - lag, inner->tensor->nelem), MAX_COMPARED);
-    if (n < MIN_NVALUES)
-        return FANIN_OK;
     const struct alignment at = {.lag = is_ordered ? (int64_t)lag : -(int64_t)lag, .n = n};
     return try_alignment(s, a, b, &at, FANIN_SAME_SHIFTED, &found, error);
 }
 
-static fanin_status find_begun_in(struct search *s, const struct beginnings *all, size_t i, fanin_error *error)
+static bool is_shiftable(const struct search *s, size_t i)
+{
+    return s->items[i].lag_signs != NULL && s->items[i].leader == i;
+}
+
+/* Signs that are kept of a tensor. */
+static uint64_t count_signs(const struct item *item)
+{
+    return least(item->tensor->nelem, NLAGS + 64);
+}
+
+static fanin_status find_begun_in(struct search *s, const struct windows *all, size_t i, fanin_error *error)
 {
     const struct item *item = &s->items[i];
-    const uint64_t nplaces = least(NLAGS, item->tensor->nelem - MIN_NVALUES);
-    uint64_t window = item->lag_signs[0];
-    for (uint64_t lag = 1; lag <= nplaces; lag++) {
-        const uint64_t next = lag + 63;
-        window = window >> 1 | (item->lag_signs[next / 64] >> next % 64 & 1) << 63;
-        for (int flip = 0; flip < 2; flip++) {
-            const uint64_t signs = flip == 0 ? window : ~window;
-            const size_t bit = filter_bit(signs);
-            if ((all->filter[bit / 64] >> bit % 64 & 1) == 0)
+    const uint64_t nsigns = count_signs(item);
+    memset(all->tried, 0, s->nitems * sizeof *all->tried);
+    for (uint64_t at = 0; at + WINDOW <= nsigns; at++) {
+        const uint32_t signs = window_at(item->lag_signs, at);
+        for (size_t w = all->begin[signs]; w < all->begin[signs + 1]; w++) {
+            const struct window *window = &all->sorted[w];
+            const size_t k = window->item;
+            const uint64_t lag = at > window->offset ? at - window->offset : 0;
+            if (k == i || lag == 0 || lag > NLAGS || all->tried[k] == lag ||
+                (!s->is_one && item->is_second == s->items[k].is_second) || !begins_at(item, &s->items[k], lag))
                 continue;
-            for (size_t at = first_of(all, signs); at < all->n && all->sorted[at].signs == signs; at++)
-                FANIN_TRY(try_lag(s, i, all->sorted[at].item, lag, error));
+            all->tried[k] = lag;
+            FANIN_TRY(try_lag(s, i, k, lag, error));
         }
     }
     return FANIN_OK;
 }
 
+/* Counted first, then put in their places. */
+static void sort_windows(const struct search *s, struct windows *all)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < s->nitems; i++)
+            for (size_t k = 0; is_shiftable(s, i) && k < all->each; k++) {
+                const uint32_t offset = (uint32_t)(k * WINDOW);
+                if (offset + WINDOW > least(count_signs(&s->items[i]), NSIGNS))
+                    break;
+                const uint32_t signs = window_at(s->items[i].lag_signs, offset);
+                if (pass == 0)
+                    all->begin[signs + 2]++;
+                else
+                    all->sorted[all->begin[signs + 1]++] = (struct window){offset, i};
+            }
+        for (size_t w = 2; pass == 0 && w < NWINDOWS + 2; w++)
+            all->begin[w] += all->begin[w - 1];
+    }
+}
+
 static fanin_status find_shifted(struct search *s, fanin_error *error)
 {
-    struct beginnings all = {.sorted = fanin_allocate(s->nitems, sizeof *all.sorted),
-                             .filter = fanin_allocate_zeroed(FILTER_NBITS / 64, sizeof *all.filter)};
-    fanin_status status = all.sorted != NULL && all.filter != NULL
+    struct windows all = {.each = s->nitems <= MAX_WINDOWS / WINDOWS_EACH ? WINDOWS_EACH : MAX_WINDOWS / s->nitems + 1};
+    all.sorted = fanin_allocate(s->nitems * all.each, sizeof *all.sorted);
+    all.begin = fanin_allocate_zeroed(NWINDOWS + 2, sizeof *all.begin);
+    all.tried = fanin_allocate(s->nitems, sizeof *all.tried);
+    fanin_status status = all.sorted != NULL && all.begin != NULL && all.tried != NULL
                               ? FANIN_OK
-                              : fanin_fail_memory(error, s->nitems * sizeof *all.sorted + FILTER_NBITS / 8);
-    for (size_t i = 0; i < s->nitems && status == FANIN_OK; i++) {
-        if (s->items[i].lag_signs == NULL || s->items[i].leader != i)
-            continue;
-        const uint64_t signs = s->items[i].signs[0];
-        all.sorted[all.n++] = (struct beginning){signs, i};
-        all.filter[filter_bit(signs) / 64] |= (uint64_t)1 << filter_bit(signs) % 64;
-    }
+                              : fanin_fail_memory(error, s->nitems * all.each * sizeof *all.sorted);
     if (status == FANIN_OK)
-        qsort(all.sorted, all.n, sizeof *all.sorted, order_beginnings);
+        sort_windows(s, &all);
     for (size_t i = 0; i < s->nitems && status == FANIN_OK; i++)
-        if (s->items[i].lag_signs != NULL && s->items[i].leader == i)
+        if (is_shiftable(s, i))
             status = find_begun_in(s, &all, i, error);
-    fanin_free(all.filter);
+    fanin_free(all.tried);
+    fanin_free(all.begin);
     fanin_free(all.sorted);
     return status;
 }

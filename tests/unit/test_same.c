@@ -83,6 +83,15 @@ static void test_each_kind(void **state)
     assert_int_equal(pair.lag, 1000);
     assert_true(fabs(pair.correlation - 1) < 1e-6);
 
+    /* with a sixth of its square new, and turned over: no long run of signs is left as it was */
+    draw(b, N, 3, 0.008);
+    for (int i = 0; i < N / 2; i++)
+        b[i] -= a[777 + i];
+    pair = compare(FANIN_F32, NROWS, a, FANIN_F32, NROWS / 2, NCOLS, b);
+    assert_int_equal(pair.sameness, FANIN_SAME_SHIFTED);
+    assert_int_equal(pair.lag, 777);
+    assert_true(fabs(pair.correlation + 0.928) < 0.02);
+
     /* half of it new */
     draw(b, N, 2, 0.02);
     for (int i = 0; i < N; i++)
