@@ -139,6 +139,12 @@ fanin_status fanin_check_zero(struct fanin_examination *e, fanin_error *error)
 #define SPREAD        256.0
 /* Whole rows of zeros up to the end are memory that was never written if they are one of so many. */
 #define UNWRITTEN_SHARE 16
+/*
+ * Parts may be small on purpose (gMLP and GLUs begin their gates at 1e-6): then the others are many, which the kurtosis
+ * tells, 1 over their share and 3 times that of normals, and no larger than weights are.
+ */
+#define PARTS_KURTOSIS 9.0
+#define PARTS_MOST     10.0
 /* Tables are no draws of anything, and powers are common in them. */
 #define TABLE_SPREAD 1e7
 
@@ -245,7 +251,8 @@ fanin_status fanin_check_unwritten(struct fanin_examination *e, fanin_error *err
         return FANIN_OK;
     double most = -s->min > s->max ? -s->min : s->max;
     double limit = record->part == FANIN_PART_OTHER ? TABLE_SPREAD : SPREAD * FARTHEST * STD_IN_MEDIAN;
-    if (most > limit * s->median_abs)
+    const bool in_parts = s->kurtosis < PARTS_KURTOSIS && most < PARTS_MOST;
+    if (most > limit * s->median_abs && !in_parts)
         return add_unwritten(
             e, "huge", most,
             fanin_say(e, "values up to %.3g, %.2g times the median %.3g", most, most / s->median_abs, s->median_abs),

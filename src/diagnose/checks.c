@@ -22,13 +22,13 @@ static const struct fanin_check_row rows[] = {
       .title = "Uninitialized memory",
       .measures = "The largest value against the median of all, subnormal numbers, runs of zeros, and bytes that "
                   "read as text or as addresses.",
-      .rule =
-          "It speaks if (16 values or more) the largest absolute value is over 256 x 6.7 x 1.48 times the median "
-          "absolute value of those that are not zero (in tables, 1e7 times); if in f64, f32 or bf16 over 1 % of the "
-          "values are subnormal; if a weight that looks random has 64 zeros or more in a row that are not whole "
-          "rows, and that zeros strewn as densely as elsewhere would make less than once in 10^12; if its last "
-          "sixteenth, or more, is rows of zeros (not of embeddings and experts); or if 95 % of "
-          "the first 64 KiB are letters, or a quarter of their 8-byte words addresses.",
+      .rule = "It speaks if (16 values or more) the largest absolute value is over 256 x 6.7 x 1.48 times the median "
+              "absolute value of those that are not zero (in tables, 1e7 times), and over 10 or a few, by a kurtosis "
+              "over 9; if in f64, f32 or bf16 over 1 % of the "
+              "values are subnormal; if a weight that looks random has 64 zeros or more in a row that are not whole "
+              "rows, and that zeros strewn as densely as elsewhere would make less than once in 10^12; if its last "
+              "sixteenth, or more, is rows of zeros (not of embeddings and experts); or if 95 % of "
+              "the first 64 KiB are letters, or a quarter of their 8-byte words addresses.",
       .worst = FANIN_SEVERITY_ERROR,
       .means = "The tensor was allocated, and nothing was ever written to it, or only to a part. It holds what the "
                "memory held before: huge numbers, tiny ones, zeros of fresh pages, pieces of text, addresses. "
@@ -209,7 +209,8 @@ static const struct fanin_check_row rows[] = {
       .measures = "Weights, biases and running statistics of normalization layers.",
       .rule = "A running variance that is zero, negative or NaN is an error. Anything else than the constant that a "
               "plan or family says is a warning, and so is a weight that is neither 0 nor 1 if others of its role are "
-              "not like it, or 0 where at least three times as many are 1. Other such weights, weights of zero, and "
+              "not like it, or 0 where at least three times as many are 1 and none is a batch norm. Other such "
+              "weights, weights of zero, and "
               "biases and running means that are not zero are "
               "told and no more.",
       .worst = FANIN_SEVERITY_ERROR,
