@@ -7,6 +7,7 @@ usage: python_side.py [--models gpt2,llama-1b] [--rounds N] [--json OUT] [--quic
 Everything takes turns, round by round. Ends with status 77 where torch or transformers is not importable."""
 
 import argparse
+import ctypes
 import gc
 import json
 import mmap
@@ -32,6 +33,7 @@ except ImportError as e:
 
 import fanin.torch  # noqa: E402
 
+libc = ctypes.CDLL(None)
 QUICK = {"vocab_size": 2000}
 
 
@@ -67,7 +69,7 @@ class Nothing:
 def back(nbytes):
     """Takes memory, touches it in huge pages and gives it back. A virtual machine's host backs pages when they are first
     touched, at a tenth of the speed, and may take them away when they are free: that is not what is measured."""
-    block = mmap.mmap(-1, nbytes)
+    block = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared pages are never huge
     block.madvise(mmap.MADV_HUGEPAGE)
     for at in range(0, nbytes, 4096):
         block[at] = 1
@@ -77,6 +79,7 @@ def back(nbytes):
 def clock(run, nbytes):
     """Seconds on the wall, of the processors, and page faults; as many bytes were touched just before."""
     gc.collect()
+    libc.malloc_trim(0)
     back(nbytes)
     before, begin = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     kept = run()

@@ -50,6 +50,15 @@ FANIN_API fanin_status fanin_fill_run(const fanin_fill *fill, const fanin_tensor
 FANIN_API fanin_status fanin_fill_run_parallel(const fanin_fill *fill, const fanin_tensor *tensor,
                                                fanin_generator *generator, const fanin_parallel *parallel,
                                                fanin_error *error);
+/*
+ * The same into memory that may never have been touched, such as malloc gives for large tensors: each thread touches
+ * what it fills just before, in huge pages if *huge and where the system gives them (Linux; MADV_HUGEPAGE stays on that
+ * memory). *huge becomes false where huge pages took longer than small ones, as in a virtual machine whose host takes
+ * free memory away: the next calls had better ask for none, for a second or two.
+ */
+FANIN_API fanin_status fanin_fill_run_fresh(const fanin_fill *fill, const fanin_tensor *tensor,
+                                            fanin_generator *generator, const fanin_parallel *parallel, bool *huge,
+                                            fanin_error *error);
 
 /*
  * What the fill takes from the stream, from dtype, shape and strides alone.

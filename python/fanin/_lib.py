@@ -248,6 +248,8 @@ fanin_status fanin_fill_check(const fanin_fill *, const fanin_tensor *, fanin_pr
 fanin_status fanin_fill_run(const fanin_fill *, const fanin_tensor *, fanin_generator *, fanin_error *);
 fanin_status fanin_fill_run_parallel(const fanin_fill *, const fanin_tensor *, fanin_generator *,
                                      const fanin_parallel *, fanin_error *);
+fanin_status fanin_fill_run_fresh(const fanin_fill *, const fanin_tensor *, fanin_generator *, const fanin_parallel *,
+                                  bool *, fanin_error *);
 fanin_status fanin_fill_measure(const fanin_fill *, const fanin_tensor *, fanin_profile, fanin_fill_stream *,
                                 fanin_error *);
 

@@ -71,9 +71,18 @@ _COLD_S = 2.0
 _cold_until = 0.0
 
 
-def touch(pool: Pool, address: int, nbytes: int) -> None:
-    """fanin_parallel_touch, in huge pages unless they were slower than small ones a moment ago."""
+def may_be_huge() -> bool:
+    """Whether to ask for huge pages: not if they were slower than small ones a moment ago."""
+    return time.monotonic() >= _cold_until
+
+
+def found_cold() -> None:
+    """Huge pages were slower than small ones just now."""
     global _cold_until
-    now = time.monotonic()
-    if lib.fanin_parallel_touch(pool.pointer, address, nbytes, now >= _cold_until):
-        _cold_until = now + _COLD_S
+    _cold_until = time.monotonic() + _COLD_S
+
+
+def touch(pool: Pool, address: int, nbytes: int) -> None:
+    """fanin_parallel_touch, in huge pages where that is faster."""
+    if lib.fanin_parallel_touch(pool.pointer, address, nbytes, may_be_huge()):
+        found_cold()

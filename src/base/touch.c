@@ -4,11 +4,13 @@
  * fault costs as much as making a thousand normals, and half of that is entering and leaving the system.
  */
 #define _GNU_SOURCE /* madvise, mincore */
+#include "base/touch.h"
+
 #include "fanin/parallel.h"
 
 #ifdef __linux__
 
-#include <stdatomic.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,15 +26,6 @@
  */
 enum { HUGE_NBYTES = 2 << 20, MAX_TASKS = 256, COLD_NS = 1200000, COLD_NPAGES = 2 };
 
-struct span {
-    char *begin; /* of a page, as is the end */
-    char *end;
-    char *cut;     /* parts end here, and every `length` bytes from here on */
-    size_t length; /* of a part */
-    bool huge;
-    atomic_int ncold; /* huge pages found cold */
-};
-
 /* Of this thread: waiting for a processor does not count. */
 static int64_t processor_ns(void)
 {
@@ -41,77 +34,153 @@ static int64_t processor_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Huge page by huge page, until they turn out to be cold; returns where it stopped. */
-static char *populate_huge(struct span *span, char *begin, const char *end)
+static size_t page_size(void)
 {
-    int64_t before = processor_ns();
-    while (begin < end && atomic_load_explicit(&span->ncold, memory_order_relaxed) < COLD_NPAGES) {
-        size_t nbytes = HUGE_NBYTES - (uintptr_t)begin % HUGE_NBYTES;
-        if (nbytes > (size_t)(end - begin))
-            nbytes = (size_t)(end - begin);
-        madvise(begin, nbytes, MADV_POPULATE_WRITE);
-        int64_t after = processor_ns();
-        if (nbytes == HUGE_NBYTES && after - before > COLD_NS)
-            atomic_fetch_add_explicit(&span->ncold, 1, memory_order_relaxed);
-        before = after;
-        begin += nbytes;
-    }
-    return begin;
+    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void populate(void *context, size_t i)
+bool fanin_touch_begin(fanin_touch *touch, void *data, size_t nbytes, bool huge)
+{
+    const size_t page_nbytes = page_size(), before = -(uintptr_t)data % page_nbytes;
+    if (data == NULL || nbytes < before + page_nbytes)
+        return false;
+    const size_t npages = (nbytes - before) / page_nbytes;
+    touch->begin = (char *)data + before;
+    touch->end = touch->begin + npages * page_nbytes;
+
+    /* The middle page tells whether all of it is fresh. */
+    unsigned char resident = 1;
+    if (mincore(touch->begin + npages / 2 * page_nbytes, page_nbytes, &resident) != 0 || (resident & 1) != 0)
+        return false;
+    touch->huge = huge && npages * page_nbytes >= 2 * (size_t)HUGE_NBYTES &&
+                  madvise(touch->begin, npages * page_nbytes, MADV_HUGEPAGE) == 0;
+    atomic_init(&touch->ncold, 0);
+    return true;
+}
+
+bool fanin_touch_was_cold(fanin_touch *touch)
+{
+    return atomic_load_explicit(&touch->ncold, memory_order_relaxed) >= COLD_NPAGES;
+}
+
+/* The page that `at` lies in, or the one behind if `at` lies within the memory's first; within the memory. */
+static char *page_of(const fanin_touch *touch, char *at, size_t page_nbytes)
+{
+    char *page = at - (uintptr_t)at % page_nbytes;
+    return page < touch->begin ? touch->begin : page < touch->end ? page : touch->end;
+}
+
+fanin_touch_part fanin_touch_part_of(fanin_touch *touch, void *data, size_t nbytes)
+{
+    const size_t page_nbytes = touch->huge ? HUGE_NBYTES : page_size();
+    char *end = (char *)data + nbytes;
+    return (fanin_touch_part){.touch = touch,
+                              .next = page_of(touch, data, page_nbytes),
+                              .end = end < touch->end ? page_of(touch, end, page_nbytes) : touch->end,
+                              .huge = touch->huge};
+}
+
+/* Huge page by huge page, until they turn out to be cold. */
+static void populate_huge(fanin_touch_part *part, const char *end)
+{
+    int64_t before = processor_ns();
+    while (part->next < end && !fanin_touch_was_cold(part->touch)) {
+        size_t nbytes = HUGE_NBYTES - (uintptr_t)part->next % HUGE_NBYTES;
+        if (nbytes > (size_t)(part->end - part->next))
+            nbytes = (size_t)(part->end - part->next);
+        madvise(part->next, nbytes, MADV_POPULATE_WRITE);
+        int64_t after = processor_ns();
+        if (nbytes == HUGE_NBYTES && after - before > COLD_NS)
+            atomic_fetch_add_explicit(&part->touch->ncold, 1, memory_order_relaxed);
+        before = after;
+        part->next += nbytes;
+    }
+}
+
+void fanin_touch_until(fanin_touch_part *part, void *end)
+{
+    const size_t page_nbytes = page_size();
+    char *last = (char *)end + -(uintptr_t)end % page_nbytes;
+    if (last > part->end)
+        last = part->end;
+    if (part->huge)
+        populate_huge(part, last);
+    if (part->next >= last)
+        return;
+    if (part->huge) {
+        madvise(part->next, (size_t)(part->end - part->next), MADV_NOHUGEPAGE);
+        part->huge = false;
+    }
+    madvise(part->next, (size_t)(last - part->next), MADV_POPULATE_WRITE);
+    part->next = last;
+}
+
+struct span {
+    fanin_touch touch;
+    size_t length; /* of a task, in bytes */
+};
+
+static void touch_part(void *context, size_t i)
 {
     struct span *span = context;
-    char *begin = i == 0 ? span->begin : span->cut + (i - 1) * span->length;
-    char *end = span->cut + i * span->length;
-    if (end > span->end)
-        end = span->end;
-    if (span->huge && begin < end) {
-        begin = populate_huge(span, begin, end);
-        if (begin < end)
-            madvise(begin, (size_t)(end - begin), MADV_NOHUGEPAGE);
-    }
-    if (begin < end)
-        madvise(begin, (size_t)(end - begin), MADV_POPULATE_WRITE);
+    char *begin = span->touch.begin + i * span->length, *end = begin + span->length;
+    if (end > span->touch.end)
+        end = span->touch.end;
+    fanin_touch_part part = fanin_touch_part_of(&span->touch, begin, (size_t)(end - begin));
+    fanin_touch_until(&part, part.end);
 }
 
 bool fanin_parallel_touch(const fanin_parallel *parallel, void *data, size_t nbytes, bool huge)
 {
-    const size_t page_nbytes = (size_t)sysconf(_SC_PAGESIZE), nthreads = parallel != NULL ? parallel->nthreads : 1;
-    const size_t before = -(uintptr_t)data % page_nbytes;
-    if (data == NULL || nbytes < before + page_nbytes)
+    struct span span;
+    if (!fanin_touch_begin(&span.touch, data, nbytes, huge))
         return false;
-    const size_t npages = (nbytes - before) / page_nbytes;
-    struct span span = {.begin = (char *)data + before};
-    span.end = span.begin + npages * page_nbytes;
-
-    /* The middle page tells whether all of it is fresh; nothing depends on it but time. */
-    unsigned char resident = 1;
-    if (mincore(span.begin + npages / 2 * page_nbytes, page_nbytes, &resident) != 0 || (resident & 1) != 0)
-        return false;
-
-    /* The first to touch a huge page makes all of it, so that parts have to end between two. */
-    const size_t span_nbytes = npages * page_nbytes;
-    size_t unit = page_nbytes;
-    span.huge = huge && span_nbytes >= 2 * (size_t)HUGE_NBYTES && madvise(span.begin, span_nbytes, MADV_HUGEPAGE) == 0;
-    if (span.huge)
-        unit = HUGE_NBYTES;
+    const size_t nthreads = parallel != NULL ? parallel->nthreads : 1;
+    const size_t total = (size_t)(span.touch.end - span.touch.begin);
+    const size_t unit = span.touch.huge ? HUGE_NBYTES : page_size();
     size_t ntasks = nthreads > 1 ? 4 * nthreads : 1;
     if (ntasks > MAX_TASKS)
         ntasks = MAX_TASKS;
-    span.length = (span_nbytes / ntasks / unit + 1) * unit;
-    span.cut = span.begin + span.length - (uintptr_t)(span.begin + span.length) % unit;
-    ntasks = span.cut < span.end ? 2 + (size_t)(span.end - span.cut) / span.length : 1;
+    span.length = (total / ntasks / unit + 1) * unit;
+    ntasks = (total + span.length - 1) / span.length;
     if (nthreads > 1) {
-        parallel->run(parallel->user, ntasks, populate, &span);
+        parallel->run(parallel->user, ntasks, touch_part, &span);
     } else {
         for (size_t i = 0; i < ntasks; i++)
-            populate(&span, i);
+            touch_part(&span, i);
     }
-    return atomic_load(&span.ncold) >= COLD_NPAGES;
+    return fanin_touch_was_cold(&span.touch);
 }
 
 #else
+
+bool fanin_touch_begin(fanin_touch *touch, void *data, size_t nbytes, bool huge)
+{
+    (void)touch;
+    (void)data;
+    (void)nbytes;
+    (void)huge;
+    return false;
+}
+
+fanin_touch_part fanin_touch_part_of(fanin_touch *touch, void *data, size_t nbytes)
+{
+    (void)data;
+    (void)nbytes;
+    return (fanin_touch_part){.touch = touch};
+}
+
+void fanin_touch_until(fanin_touch_part *part, void *end)
+{
+    (void)part;
+    (void)end;
+}
+
+bool fanin_touch_was_cold(fanin_touch *touch)
+{
+    (void)touch;
+    return false;
+}
 
 bool fanin_parallel_touch(const fanin_parallel *parallel, void *data, size_t nbytes, bool huge)
 {

@@ -34,6 +34,23 @@ static void run_backwards(void *user, size_t ntasks, void (*task)(void *context,
         task(context, ntasks);
 }
 
+/* The same into memory that nobody has touched, at an odd place in its pages. */
+static void check_fresh(const fanin_fill *fill, const fanin_tensor *tensor, const fanin_generator *before,
+                        const fanin_parallel *parallel, const void *bytes, const fanin_generator *after)
+{
+    const size_t nbytes = (size_t)fanin_tensor_nelem(tensor) * fanin_dtype_nbits(tensor->dtype) / 8;
+    char *memory = mmap(NULL, nbytes + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fanin_generator generator = *before;
+    fanin_tensor fresh = *tensor;
+    bool huge = true;
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    fresh.data = memory + 64;
+    assert_int_equal(fanin_fill_run_fresh(fill, &fresh, &generator, parallel, &huge, NULL), FANIN_OK);
+    assert_memory_equal(fresh.data, bytes, nbytes);
+    assert_memory_equal(&generator, after, sizeof generator);
+    munmap(memory, nbytes + 64);
+}
+
 static void test_same_bytes(void **state)
 {
     const int64_t nelem = test_is_slow() ? SLOW_NELEM : MAX_NELEM;
@@ -65,6 +82,9 @@ static void test_same_bytes(void **state)
                         FANIN_OK);
                     assert_memory_equal(whole, pieces, (size_t)n * fanin_dtype_nbits(dtypes[d]) / 8);
                     assert_memory_equal(&x, &y, sizeof x);
+                    if (!is_newest)
+                        continue;
+                    check_fresh(&fills[f], &b, &before, threads % 2 ? &parallel : &backwards, whole, &x);
                 }
             }
     fanin_pool_free(pool);
@@ -113,6 +133,11 @@ static void test_refusals_are_those_of_one_thread(void **state)
     assert_int_equal(fanin_fill_run_parallel(&normal, &none, &g, &backwards, &error), FANIN_ERROR_ARGUMENT);
     assert_int_equal(fanin_fill_run_parallel(&normal, &t, NULL, &backwards, &error), FANIN_ERROR_ARGUMENT);
     assert_int_equal(fanin_fill_run_parallel(&normal, &t, &g, NULL, &error), FANIN_OK);
+    bool huge = false;
+    assert_int_equal(fanin_fill_run_fresh(&wrong, &t, &g, &backwards, &huge, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_fresh(&normal, &none, &g, &backwards, &huge, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_fresh(&normal, &t, NULL, &backwards, &huge, &error), FANIN_ERROR_ARGUMENT);
+    assert_int_equal(fanin_fill_run_fresh(&normal, &t, &g, NULL, &huge, &error), FANIN_OK);
     free(memory);
 }
 

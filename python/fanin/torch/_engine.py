@@ -15,8 +15,6 @@ from .._lib import lib
 
 # Below this many elements torch's own kernel is done before a state is read and written back.
 MIN_NELEM = 3000
-# From this size on memory that was never touched is touched by all threads first.
-MIN_FRESH_NBYTES = 1 << 20
 # Another thread's draw between reading and writing a state makes the fill start again, this often at most.
 _MAX_TRIES = 20
 
@@ -163,11 +161,13 @@ _fill = _lib.Fill()
 _tensor = _lib.Tensor()
 _generator = _lib.Generator()
 _before = _lib.Generator()  # as it was before a trunc_normal_
+_huge = ctypes.c_bool()
 _error = _lib.Error()
-_fill_ref, _tensor_ref, _generator_ref, _error_ref = (ctypes.byref(x) for x in (_fill, _tensor, _generator, _error))
+_fill_ref, _tensor_ref, _generator_ref, _huge_ref, _error_ref = (
+    ctypes.byref(x) for x in (_fill, _tensor, _generator, _huge, _error))
 # The same function in a call that keeps other Python threads waiting.
-_run_alone = ctypes.PyDLL(lib.path).fanin_fill_run_parallel
-_run_alone.restype, _run_alone.argtypes = lib.fanin_fill_run_parallel.restype, lib.fanin_fill_run_parallel.argtypes
+_run_alone = ctypes.PyDLL(lib.path).fanin_fill_run_fresh
+_run_alone.restype, _run_alone.argtypes = lib.fanin_fill_run_fresh.restype, lib.fanin_fill_run_fresh.argtypes
 _default_generator = torch.default_generator
 _WITHOUT_END = b"torch would not end"  # of the library's message
 
@@ -235,19 +235,17 @@ def draw(tensor, kind, values, generator) -> bool:
     pool = _pool
     if pool is None or pool.asked != nthreads:
         _pool = pool = _threads.Pool(nthreads)
-    nbytes = tensor.numel() * tensor.element_size()
-    if nbytes >= MIN_FRESH_NBYTES:
-        _threads.touch(pool, _tensor.data, nbytes)
+    _huge.value = asked = _threads.may_be_huge()
     _generator.profile = profile
     state = generator.get_state()
     address, nbytes = state.data_ptr(), state.numel()
-    run = lib.fanin_fill_run_parallel
+    run = lib.fanin_fill_run_fresh
     for _ in range(_MAX_TRIES):
         if lib.fanin_generator_set_torch_state(_generator, address, nbytes, _error_ref) != 0:
             return False
         if kind == TRUNC_NORMAL:
             ctypes.memmove(ctypes.addressof(_before), ctypes.addressof(_generator), ctypes.sizeof(_before))
-        if run(_fill_ref, _tensor_ref, _generator_ref, pool.pointer, _error_ref) != 0:
+        if run(_fill_ref, _tensor_ref, _generator_ref, pool.pointer, _huge_ref, _error_ref) != 0:
             if _WITHOUT_END in _error.message:
                 _lib.raise_error(_error)
             return False
@@ -260,6 +258,8 @@ def draw(tensor, kind, values, generator) -> bool:
         state, address, run = now, now_address, _run_alone
     lib.fanin_generator_get_torch_state(_generator, address)
     generator.set_state(state)
+    if asked and not _huge.value:
+        _threads.found_cold()
     return True
 
 
