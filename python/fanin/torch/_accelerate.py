@@ -14,12 +14,33 @@ from ..errors import UnsupportedError
 from . import _engine
 
 
+# The other kernels of aten that draw from a generator of the CPU, which stay torch's and take the lock of fills, so that
+# none draws between the reading of a state and its writing back. What is not here is made of these (rand, dropout,
+# randint, rrelu ...), or draws nothing on the CPU (the two that _scaled_dot_product_attention chooses from).
+OTHERS_THAT_DRAW = (
+    "_sample_dirichlet", "_standard_gamma", "bernoulli.out", "bernoulli_.Tensor", "bernoulli_.float", "binomial", "cauchy_",
+    "exponential_", "geometric_", "log_normal_", "multinomial", "multinomial.out", "native_dropout", "normal.Tensor_Tensor",
+    "normal.Tensor_Tensor_out", "normal.Tensor_float", "normal.Tensor_float_out", "normal.float_Tensor",
+    "normal.float_Tensor_out", "poisson", "random_", "random_.from", "random_.to", "randperm.generator_out",
+    "rrelu_with_noise", "rrelu_with_noise.out", "rrelu_with_noise_")
+
+
+def _locked(original):
+    lock, call = _engine.lock, original.call_boxed
+
+    def draw(keyset, *arguments, **named):
+        with lock:
+            return call(keyset, *arguments, **named)
+
+    return draw
+
+
 class _Kernels:
     """The overrides, and what they replace."""
 
     def __init__(self):
-        self.originals = {name: torch.library.get_kernel("aten::" + name, "CPU") for name in ("normal_", "uniform_")}
-        normal, uniform = (self.originals[name].call_boxed for name in ("normal_", "uniform_"))
+        kernel_of = torch.library.get_kernel
+        normal, uniform = (kernel_of("aten::" + name, "CPU").call_boxed for name in ("normal_", "uniform_"))
         lock, draw = _engine.lock, _engine.draw
 
         def normal_(keyset, tensor, mean=0.0, std=1.0, *, generator=None):
@@ -36,18 +57,23 @@ class _Kernels:
                     return uniform(keyset, tensor, low, high, generator=generator)
                 return tensor
 
+        ours = {"normal_": normal_, "uniform_": uniform_}
+        for name in OTHERS_THAT_DRAW:
+            if _has_kernel("aten::" + name, "CPU"):  # an older torch may make it of others
+                ours[name] = _locked(kernel_of("aten::" + name, "CPU"))
         self.library = torch.library.Library("aten", "IMPL")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch up to 2.14 says that an operator gets another kernel: it does
-            self.library.impl("normal_", normal_, "CPU", with_keyset=True)
-            self.library.impl("uniform_", uniform_, "CPU", with_keyset=True)
+            for name, function in ours.items():
+                self.library.impl(name, function, "CPU", with_keyset=True)
         # A thread that was on its way into one of these when it was taken back must still find it.
-        _kept.append([torch.library.get_kernel("aten::" + name, "CPU") for name in self.originals])
+        _kept.append([kernel_of("aten::" + name, "CPU") for name in ours])
 
     def restore(self):
         self.library._destroy()
 
 
+_has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
 _kept: typing.Deque = collections.deque(maxlen=256)
 
 
