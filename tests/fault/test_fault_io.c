@@ -4,17 +4,10 @@
  * on. Whatever happens, a name holds a whole file or what it held before, nothing is left lying about, nothing leaks.
  */
 #define _XOPEN_SOURCE 700
-#include "counting_allocator.h"
-#include "failing_io.h"
-#include "plan_fixture.h"
-#include "scratch.h"
+#include "failing_writer.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-static fanin_error error;
-
-static counting_allocator memory;
 
 /* -- Scenarios ----------------------------------------------------------------------------------------------------- */
 
@@ -98,98 +91,40 @@ static uint64_t seed_found(const scenario *s)
     return seed;
 }
 
-static void check_outcome(const scenario *s, fanin_status status, const char *what, long n)
+static void prepare_scenario(const void *given)
 {
-    fanin_error said = error; /* looking at what is there says other things */
-    uint64_t seed = seed_found(s);
-    size_t npartials = test_count_files("out", ".partial-");
-    const char *fault = NULL;
-    if (status == FANIN_OK && seed != 1)
-        fault = "success without the new checkpoint";
-    else if (status != FANIN_OK && said.message[0] == 0)
-        fault = "a failure without words";
-    else if (npartials > 0 && !io.spared_partials)
-        fault = "a temporary file is left";
-    else if (s->old_seed == 0 && seed == 0 && test_count_files("out", "") != npartials && !io.spared_partials)
-        fault = "files without a checkpoint";
-    else if (s->old_seed != 0 && s->max_shard_nbytes == 0 && seed == 0)
-        fault = "the old checkpoint is gone, and there is no new one";
-    else if (io.open_files != 0)
-        fault = "an open file is left";
-    else if (memory.nblocks != 0)
-        fault = "memory is left";
-    if (fault != NULL)
-        fail_msg("%s, %s, call %ld: %s (%s: %s)", s->name, what, n, fault, fanin_status_name(status), said.message);
+    prepare(given);
 }
 
-static void end(void)
+static fanin_status write_scenario(const void *given, bool force)
 {
-    io.armed = false;
-    fanin_set_io(NULL);
-    counting_end();
+    return run(given, 1, force);
 }
 
-static int end_test(void **state)
+static int found_scenario(const void *given)
 {
-    (void)state;
-    end();
-    return 0;
+    return (int)seed_found(given);
 }
 
-static void begin(const scenario *s)
+static writer writer_of(const scenario *s)
 {
-    end();
-    prepare(s);
-    fanin_set_io(&bad_io);
-    counting_begin(&memory);
-    io.calls = io.open_files = 0;
-    io.happened = io.spared_partials = false;
-}
-
-/* Fails call n = 1, 2 ... of a scenario until there is no such call. Returns how many there were. */
-static long fail_every_call(const scenario *s, size_t kind, bool from_then_on)
-{
-    /* a system that interrupts for ever makes no progress, and need not be waited for */
-    long more = !from_then_on ? 0 : faults[kind].fault == -EINTR ? 40 : LONG_MAX / 2;
-    for (long n = 1;; n++) {
-        begin(s);
-        io.first = n;
-        io.last = n + more;
-        io.fault = faults[kind].fault;
-        io.armed = true;
-        fanin_status status = run(s, 1, s->old_seed != 0);
-        bool happened = io.happened;
-        end();
-        check_outcome(s, status, faults[kind].name, n);
-        if (status != FANIN_OK && status != FANIN_ERROR_IO)
-            fail_msg("%s, %s, call %ld: %s: %s", s->name, faults[kind].name, n, fanin_status_name(status),
-                     error.message);
-        if (faults[kind].is_harmless && status != FANIN_OK)
-            fail_msg("%s, %s, call %ld: %s", s->name, faults[kind].name, n, error.message);
-        /* whatever was left, the next run is not hindered by it */
-        if (status != FANIN_OK && n % 4 == 0) {
-            assert_ok(run(s, 1, true), error);
-            assert_int_equal(seed_found(s), 1);
-            assert_int_equal(test_count_files("out", ".partial-"), 0);
-        }
-        if (!happened) {
-            assert_int_equal(status, FANIN_OK);
-            return n - 1;
-        }
-    }
+    return (writer){.name = s->name,
+                    .scenario = s,
+                    .replaces = s->old_seed != 0,
+                    .keeps_old = s->old_seed != 0 && s->max_shard_nbytes == 0,
+                    .prepare = prepare_scenario,
+                    .write = write_scenario,
+                    .found = found_scenario};
 }
 
 static void failing_io(void **state)
 {
     (void)state;
     long total = 0;
-    for (size_t i = 0; i < NSCENARIOS; i++)
-        for (size_t kind = 0; kind < NFAULTS; kind++)
-            for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
-                long n = fail_every_call(&scenarios[i], kind, from_then_on);
-                assert_true(n >= 15);
-                total += n;
-            }
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const writer w = writer_of(&scenarios[i]);
+        total += fail_every_operation(&w);
+    }
     print_message("%ld failed calls\n", total);
 }
 
@@ -197,22 +132,10 @@ static void failing_memory(void **state)
 {
     (void)state;
     long total = 0;
-    for (size_t i = 0; i < NSCENARIOS; i++)
-        for (int from_then_on = 0; from_then_on < 2; from_then_on++)
-            for (long n = 1;; n++) {
-                begin(&scenarios[i]);
-                memory.fail_at = (uint64_t)n;
-                memory.fail_on = from_then_on;
-                fanin_status status = run(&scenarios[i], 1, scenarios[i].old_seed != 0);
-                bool happened = memory.ncalls >= (uint64_t)n;
-                end();
-                check_outcome(&scenarios[i], status, "no memory", n);
-                if (happened)
-                    assert_int_equal(status, FANIN_ERROR_MEMORY);
-                total++;
-                if (!happened)
-                    break;
-            }
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const writer w = writer_of(&scenarios[i]);
+        total += fail_every_allocation(&w);
+    }
     print_message("%ld failed allocations\n", total);
     assert_true(total > 300);
 }
@@ -242,20 +165,13 @@ static void failing_verify(void **state)
     static const scenario *const verified[] = {&scenarios[0], &scenarios[3]};
     long total = 0;
     for (size_t i = 0; i < 2; i++) {
-        begin(verified[i]);
-        end();
+        prepare(verified[i]);
         assert_ok(run(verified[i], 1, false), error);
         for (size_t kind = 0; kind < NFAULTS; kind++)
             for (int from_then_on = 0; from_then_on < 2; from_then_on++)
                 for (long n = 1;; n++) {
-                    fanin_set_io(&bad_io);
-                    counting_begin(&memory);
-                    io.calls = io.open_files = 0;
-                    io.happened = false;
-                    io.fault = faults[kind].fault;
-                    io.first = n;
-                    io.last = !from_then_on ? n : io.fault == -EINTR ? n + 40 : LONG_MAX;
-                    io.armed = true;
+                    watch();
+                    arm(n, kind, from_then_on);
                     fanin_status status = verify(verified[i]);
                     bool happened = io.happened;
                     end();

@@ -4,11 +4,8 @@
  * holds a whole checkpoint or what it held before, the old one is as it was, nothing leaks.
  */
 #define _XOPEN_SOURCE 700
-#include "counting_allocator.h"
 #include "damage.h"
-#include "failing_io.h"
-#include "plan_fixture.h"
-#include "scratch.h"
+#include "failing_writer.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -17,9 +14,6 @@
 #include <unistd.h>
 
 #include "fanin/check.h"
-
-static fanin_error error;
-static counting_allocator memory;
 
 static const char spec[] =
     "{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"f32\",\"tensors\":["
@@ -79,8 +73,9 @@ static void prepare(const scenario *s)
 }
 
 /* 1: the new one, 2: the old one, 0: none. */
-static int found(const scenario *s)
+static int found(const void *given)
 {
+    const scenario *s = given;
     struct stat info;
     fanin_checkpoint *checkpoint;
     fanin_digest digest;
@@ -97,89 +92,36 @@ static int found(const scenario *s)
     return 2;
 }
 
-static void end(void)
+static void prepare_scenario(const void *given)
 {
-    io.armed = false;
-    fanin_set_io(NULL);
-    counting_end();
+    prepare(given);
 }
 
-static int end_test(void **state)
+static fanin_status write_scenario(const void *given, bool force)
 {
-    (void)state;
-    end();
-    return 0;
+    const scenario *s = given;
+    return repair(s, s->seed, force, NULL);
 }
 
-static void begin(const scenario *s)
+static writer writer_of(const scenario *s)
 {
-    end();
-    prepare(s);
-    fanin_set_io(&bad_io);
-    counting_begin(&memory);
-    io.calls = io.open_files = 0;
-    io.happened = io.spared_partials = false;
-}
-
-static void check_outcome(const scenario *s, fanin_status status, const char *what, long n)
-{
-    fanin_error said = error;
-    const int now = found(s);
-    const size_t npartials = test_count_files("out", ".partial-");
-    const char *fault = NULL;
-    if (status == FANIN_OK && now != 1)
-        fault = "success without the new checkpoint";
-    else if (status != FANIN_OK && said.message[0] == 0)
-        fault = "a failure without words";
-    else if (npartials > 0 && !io.spared_partials)
-        fault = "a temporary file is left";
-    else if (s->replaces && s->config == NULL && now == 0)
-        fault = "the old checkpoint is gone, and there is no new one";
-    else if (!s->replaces && now == 0 && test_count_files("out", "") != npartials && !io.spared_partials)
-        fault = "files without a checkpoint";
-    else if (io.open_files != 0)
-        fault = "an open file is left";
-    else if (memory.nblocks != 0)
-        fault = "memory is left";
-    if (fault != NULL)
-        fail_msg("%s, %s, call %ld: %s (%s: %s)", s->name, what, n, fault, fanin_status_name(status), said.message);
-}
-
-static long fail_every_call(const scenario *s, size_t kind, bool from_then_on)
-{
-    /* a system that interrupts for ever makes no progress, and need not be waited for */
-    const long more = !from_then_on ? 0 : faults[kind].fault == -EINTR ? 40 : LONG_MAX / 2;
-    for (long n = 1;; n++) {
-        begin(s);
-        io.first = n;
-        io.last = n + more;
-        io.fault = faults[kind].fault;
-        io.armed = true;
-        fanin_status status = repair(s, s->seed, s->replaces, NULL);
-        const bool happened = io.happened;
-        end();
-        check_outcome(s, status, faults[kind].name, n);
-        if ((status != FANIN_OK && status != FANIN_ERROR_IO) || (faults[kind].is_harmless && status != FANIN_OK))
-            fail_msg("%s, %s, call %ld: %s: %s", s->name, faults[kind].name, n, fanin_status_name(status),
-                     error.message);
-        if (!happened) {
-            assert_int_equal(status, FANIN_OK);
-            return n - 1;
-        }
-    }
+    return (writer){.name = s->name,
+                    .scenario = s,
+                    .replaces = s->replaces,
+                    .keeps_old = s->replaces && s->config == NULL,
+                    .prepare = prepare_scenario,
+                    .write = write_scenario,
+                    .found = found};
 }
 
 static void failing_io(void **state)
 {
     (void)state;
     long total = 0;
-    for (size_t i = 0; i < NSCENARIOS; i++)
-        for (size_t kind = 0; kind < NFAULTS; kind++)
-            for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
-                long n = fail_every_call(&scenarios[i], kind, from_then_on);
-                assert_true(n >= 15);
-                total += n;
-            }
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const writer w = writer_of(&scenarios[i]);
+        total += fail_every_operation(&w);
+    }
     print_message("%ld failed calls\n", total);
 }
 
@@ -187,22 +129,10 @@ static void failing_memory(void **state)
 {
     (void)state;
     long total = 0;
-    for (size_t i = 0; i < NSCENARIOS; i++)
-        for (int from_then_on = 0; from_then_on < 2; from_then_on++)
-            for (long n = 1;; n++, total++) {
-                const scenario *s = &scenarios[i];
-                begin(s);
-                memory.fail_at = (uint64_t)n;
-                memory.fail_on = from_then_on;
-                fanin_status status = repair(s, s->seed, s->replaces, NULL);
-                const bool happened = memory.ncalls >= (uint64_t)n;
-                end();
-                check_outcome(s, status, "no memory", n);
-                if (status != (happened ? FANIN_ERROR_MEMORY : FANIN_OK))
-                    fail_msg("%s, allocation %ld: %s", s->name, n, fanin_status_name(status));
-                if (!happened)
-                    break;
-            }
+    for (size_t i = 0; i < NSCENARIOS; i++) {
+        const writer w = writer_of(&scenarios[i]);
+        total += fail_every_allocation(&w);
+    }
     print_message("%ld failed allocations\n", total);
     assert_true(total > 200);
 }
