@@ -379,7 +379,11 @@ def _from_torch(torch, array):
                          "it" % array.device)
     if array.is_neg() or array.is_conj():
         raise ArrayError("the tensor is a negated or conjugated view; fill the tensor it was made from")
-    found = _from_dlpack(array, True, lambda: torch.autograd.graph.increment_version(array))
+    as_bytes = array.dtype.is_floating_point and array.element_size() == 1  # which DLPack knows from torch 2.9 on
+    found = _from_dlpack(array.view(torch.uint8) if as_bytes else array, True,
+                         lambda: torch.autograd.graph.increment_version(array))
+    if as_bytes:
+        found._c.dtype = _lib.DTYPE_CODES[_BY_NUMPY_NAME[str(array.dtype).partition(".")[2]]]
     reach = 1 + sum((n - 1) * stride for n, stride in zip(found.shape, found.strides))
     if 0 not in found.shape and \
             (array.storage_offset() + reach) * array.element_size() > array.untyped_storage().nbytes():

@@ -17,9 +17,10 @@ import python_package
 
 fanin = python_package.fanin()
 torch = python_package.need("torch")
-if not hasattr(torch.library, "get_kernel"):
-    python_package.skip("torch %s has no torch.library.get_kernel" % torch.__version__)
 import fanin.torch  # noqa: E402
+if not hasattr(torch.library, "get_kernel"):
+    python_package.raises(NotImplementedError, "needs torch 2.11", fanin.torch.accelerate().__enter__)
+    python_package.skip("torch %s has no torch.library.get_kernel, and accelerate() says so" % torch.__version__)
 from fanin.torch import _engine  # noqa: E402
 
 accelerate = fanin.torch.accelerate

@@ -18,6 +18,8 @@ MIN_NELEM = 3000
 # Another thread's draw between reading and writing a state makes the fill start again, this often at most.
 _MAX_TRIES = 20
 
+RELEASE = tuple(int(part) for part in torch.__version__.split(".")[:2])
+
 UNIFORM, NORMAL, TRUNC_NORMAL = (_lib.FILL_CODES[name] for name in ("uniform", "normal", "trunc_normal"))
 _DTYPES = {torch.float32: _lib.DTYPE_CODES["f32"], torch.float64: _lib.DTYPE_CODES["f64"],
            torch.bfloat16: _lib.DTYPE_CODES["bf16"], torch.float16: _lib.DTYPE_CODES["f16"]}
@@ -63,8 +65,7 @@ def _find_profile(case) -> int:
     """Compares torch's own kernel with the library's, once for each case: a build of torch for another processor, or a
     newer torch, may round otherwise, and such fills stay torch's."""
     _profiles[case] = 0  # torch's own, should its way lead here again
-    release = ".".join(torch.__version__.split("+")[0].split(".")[:2])
-    for name in ("torch-" + release, "torch-%s:unfused" % release):
+    for name in ("torch-%d.%d" % RELEASE, "torch-%d.%d:unfused" % RELEASE):
         profile, error = ctypes.c_uint32(), _lib.Error()
         if lib.fanin_profile_parse(name.encode(), ctypes.byref(profile), ctypes.byref(error)) == 0 and \
                 _agrees(profile.value, case):
@@ -266,6 +267,10 @@ def draw(tensor, kind, values, generator) -> bool:
 def trunc_normal_(tensor, mean, std, a, b, generator) -> bool:
     """As `draw`, for any plain tensor and with its version counter; false if it is torch's to do. The caller holds the
     lock."""
+    if RELEASE < (2, 12):
+        # An inverse error function of the host's, whose bits in float32 are its own, and five writes.
+        reach_of(tensor)  # only for what it raises
+        return False
     if not (are_numbers(mean, std, a, b) and std > 0 and tensor.numel() > 0 and tensor.dtype in _DTYPES):
         return False
     values = float(mean), float(std), float(a), float(b)

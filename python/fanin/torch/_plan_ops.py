@@ -31,10 +31,11 @@ DTYPES = {
     torch.complex64: "c64",
     torch.float8_e5m2: "f8_e5m2",
     torch.float8_e4m3fn: "f8_e4m3",
-    torch.float8_e8m0fnu: "f8_e8m0",
     torch.float8_e4m3fnuz: "f8_e4m3fnuz",
     torch.float8_e5m2fnuz: "f8_e5m2fnuz",
 }
+if hasattr(torch, "float8_e8m0fnu"):  # from torch 2.7 on
+    DTYPES[torch.float8_e8m0fnu] = "f8_e8m0"
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
 
 Source = Union[View, Constant]
