@@ -127,14 +127,20 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     struct fanin_uniform_f32 rule = rule_f32(dtype, from, to, generator->profile);
     bool newer = fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12;
     struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN};
-    size_t words = dtype == FANIN_F64 ? 2 : 1;
+    const size_t words = dtype == FANIN_F64 ? 2 : 1, nbytes = fanin_dtype_nbits(dtype) / 8;
     const bool bypass =
-        dtype == FANIN_F32 && (uint64_t)n * sizeof(float) > FANIN_BYPASS_NBYTES && (uintptr_t)out % sizeof(float) == 0;
+        dtype != FANIN_F64 && (uint64_t)n * nbytes > FANIN_BYPASS_NBYTES && (uintptr_t)out % nbytes == 0;
+    /* what is stored past the caches begins where a line does, and all but the last are whole vectors */
+    size_t until = bypass ? (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / nbytes : (size_t)n;
     fanin_stream_begin(&stream, generator);
     kernel = stream.kernel;
     for (size_t done = 0; done < (size_t)n;) {
+        enum { GROUP = 32 };
         bool running;
-        size_t m = fanin_stream_take_running(&stream, ((size_t)n - done) * words, words, &raw, &running) / words;
+        if (done == until)
+            until = (size_t)n;
+        const size_t want = (until - done) * words, group = want < GROUP ? words : GROUP;
+        size_t m = fanin_stream_take_running(&stream, want - want % group, group, &raw, &running) / words;
         switch (dtype) {
         case FANIN_F64:
             if (running)
@@ -145,10 +151,11 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
             (bypass ? kernel->uniform_f32_bypass : kernel->uniform_f32)((float *)out + done, raw, m, &rule, running);
             break;
         case FANIN_BF16:
-            kernel->uniform_bf16((uint16_t *)out + done, raw, m, &rule, running);
+            (bypass ? kernel->uniform_bf16_bypass : kernel->uniform_bf16)((uint16_t *)out + done, raw, m, &rule,
+                                                                          running);
             break;
         default:
-            kernel->uniform_f16((uint16_t *)out + done, raw, m, &rule, running);
+            (bypass ? kernel->uniform_f16_bypass : kernel->uniform_f16)((uint16_t *)out + done, raw, m, &rule, running);
             break;
         }
         done += m;

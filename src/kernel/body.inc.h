@@ -242,7 +242,9 @@ static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule, str
 DEFINE_UNIFORM_RUN(uniform_run_f32, float, vf_store2)
 DEFINE_UNIFORM_RUN(uniform_run_f32_bypass, float, vf_store2_bypass)
 DEFINE_UNIFORM_RUN(uniform_run_bf16, uint16_t, vf_store2_bf16)
+DEFINE_UNIFORM_RUN(uniform_run_bf16_bypass, uint16_t, vf_store2_bf16_bypass)
 DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
+DEFINE_UNIFORM_RUN(uniform_run_f16_bypass, uint16_t, vf_store2_f16_bypass)
 
 /* A loop for each case that is met: a subnormal product would be rounded, and is rare. */
 #define DEFINE_UNIFORM(name, run, type)                                                                                \
@@ -258,17 +260,23 @@ DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
 DEFINE_UNIFORM(uniform_f32, uniform_run_f32, float)
 DEFINE_UNIFORM(uniform_f32_aligned, uniform_run_f32_bypass, float)
 DEFINE_UNIFORM(uniform_bf16, uniform_run_bf16, uint16_t)
+DEFINE_UNIFORM(uniform_bf16_aligned, uniform_run_bf16_bypass, uint16_t)
 DEFINE_UNIFORM(uniform_f16, uniform_run_f16, uint16_t)
+DEFINE_UNIFORM(uniform_f16_aligned, uniform_run_f16_bypass, uint16_t)
 
-/* Stores past the caches begin where a vector may: what is before is stored as ever. */
-static void uniform_f32_bypass(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)
-{
-    size_t head = (0 - (uintptr_t)out / sizeof *out) % W;
-    if (head > n)
-        head = n;
-    uniform_f32(out, raw, head, rule, running);
-    uniform_f32_aligned(out + head, raw + head, n - head, rule, running);
-}
+/* Stores past the caches begin where a line does: what is before is stored as ever. */
+#define DEFINE_UNIFORM_BYPASS(name, plain, aligned, type)                                                              \
+    static void name(type *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)           \
+    {                                                                                                                  \
+        size_t head = (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / sizeof *out;                                          \
+        if (head > n)                                                                                                  \
+            head = n;                                                                                                  \
+        plain(out, raw, head, rule, running);                                                                          \
+        aligned(out + head, raw + head, n - head, rule, running);                                                      \
+    }
+DEFINE_UNIFORM_BYPASS(uniform_f32_bypass, uniform_f32, uniform_f32_aligned, float)
+DEFINE_UNIFORM_BYPASS(uniform_bf16_bypass, uniform_bf16, uniform_bf16_aligned, uint16_t)
+DEFINE_UNIFORM_BYPASS(uniform_f16_bypass, uniform_f16, uniform_f16_aligned, uint16_t)
 
 /* ---- constant ---- */
 
@@ -276,7 +284,7 @@ static void uniform_f32_bypass(float *out, uint32_t *raw, size_t n, const struct
 #define DEFINE_FILL(name, store)                                                                                       \
     static void name(void *out, uint64_t pattern, size_t nbytes)                                                       \
     {                                                                                                                  \
-        enum { LINE = 64 };                                                                                            \
+        enum { LINE = FANIN_LINE_NBYTES };                                                                             \
         uint8_t *p = out;                                                                                              \
         size_t head = (0 - (uintptr_t)out) % LINE;                                                                     \
         uint64_t line[LINE / 8];                                                                                       \
@@ -600,7 +608,9 @@ const struct fanin_kernel KERNEL_TABLE = {
     .uniform_f32 = uniform_f32,
     .uniform_f32_bypass = uniform_f32_bypass,
     .uniform_bf16 = uniform_bf16,
+    .uniform_bf16_bypass = uniform_bf16_bypass,
     .uniform_f16 = uniform_f16,
+    .uniform_f16_bypass = uniform_f16_bypass,
     .uniform_f64 = uniform_f64,
     .normal_f32 = normal_f32,
     .normal_bf16 = normal_bf16,

@@ -37,6 +37,9 @@ struct fanin_uniform_f64 {
 /* Polynomials of degree below 19937, lowest coefficient first; the terms lie at least 623 below the degree. */
 enum { FANIN_JUMP_DEGREE = 19937, FANIN_JUMP_NWORDS = FANIN_JUMP_DEGREE / 64 + 1 };
 
+/* What caches and stores past them move at once. */
+enum { FANIN_LINE_NBYTES = 64 };
+
 /* One normal block is 16 elements from 16 draws (f64: 32 draws). */
 enum { FANIN_NORMAL_BLOCK = 16 };
 
@@ -135,7 +138,11 @@ struct fanin_kernel {
     void (*fill)(void *out, uint64_t pattern, size_t nbytes);
     void (*fill_bypass)(void *out, uint64_t pattern, size_t nbytes);
     void (*uniform_bf16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
+    void (*uniform_bf16_bypass)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                                bool running);
     void (*uniform_f16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
+    void (*uniform_f16_bypass)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
+                               bool running);
     void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);
     void (*normal_f32)(float *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
     void (*normal_bf16)(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);

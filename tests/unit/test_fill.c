@@ -132,6 +132,40 @@ static void test_large_zeros(void **state)
     free(memory);
 }
 
+/* The same for uniforms: what begins inside a line of a cache equals what is made in pieces that caches hold. */
+static void test_large_uniforms(void **state)
+{
+    enum { NBYTES = (25 << 20) + 12, PIECE = 1 << 16, OFFSET = 20 };
+    uint8_t *whole = malloc(NBYTES + OFFSET + 1), *pieces = malloc(NBYTES + OFFSET);
+    const char *before = fanin_isa_active();
+    fanin_error error;
+    (void)state;
+    assert_true(whole != NULL && pieces != NULL);
+    for (size_t isa = 0; isa < fanin_isa_count(); isa++) {
+        if (!fanin_isa_is_supported(isa))
+            continue;
+        assert_ok(fanin_isa_force(fanin_isa_name(isa), &error), error);
+        for (size_t d = 0; d < 4; d++) {
+            const int64_t item = fanin_dtype_nbits(random_dtypes[d]) / 8, n = NBYTES / item;
+            fanin_generator a = fanin_generator_torch(d), b = a;
+            whole[OFFSET + n * item] = 0xa5;
+            fanin_tensor tensor = fanin_tensor_1d(whole + (item < 8 ? OFFSET : 16), random_dtypes[d], n);
+            assert_ok(fanin_uniform(&tensor, -0.05, 0.07, &a, &error), error);
+            for (int64_t done = 0; done < n; done += PIECE) {
+                fanin_tensor part =
+                    fanin_tensor_1d(pieces + done * item, random_dtypes[d], n - done < PIECE ? n - done : PIECE);
+                assert_ok(fanin_uniform(&part, -0.05, 0.07, &b, &error), error);
+            }
+            assert_memory_equal(tensor.data, pieces, (size_t)(n * item));
+            assert_true(equal_generators(&a, &b));
+            assert_int_equal(whole[OFFSET + n * item], 0xa5);
+        }
+    }
+    assert_ok(fanin_isa_force(before, &error), error);
+    free(pieces);
+    free(whole);
+}
+
 static void test_memory_outside_the_view_stays(void **state)
 {
     static unsigned char memory[40 * 60 * 8];
@@ -359,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_measure_is_what_is_drawn),
         cmocka_unit_test(test_pieces_equal_the_whole),
         cmocka_unit_test(test_large_zeros),
+        cmocka_unit_test(test_large_uniforms),
         cmocka_unit_test(test_memory_outside_the_view_stays),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_overlapping_views),

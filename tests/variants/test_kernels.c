@@ -232,7 +232,9 @@ static const double parameters[][2] = {
 DEFINE_COMPARE_UNIFORM(compare_uniform_f32, float, uniform_f32)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f32_bypass, float, uniform_f32_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_bf16, uint16_t, uniform_bf16)
+DEFINE_COMPARE_UNIFORM(compare_uniform_bf16_bypass, uint16_t, uniform_bf16_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f16, uint16_t, uniform_f16)
+DEFINE_COMPARE_UNIFORM(compare_uniform_f16_bypass, uint16_t, uniform_f16_bypass)
 
 /* Against bytes set one by one; every length and every place in a line. */
 #define DEFINE_COMPARE_FILL(name, slot)                                                                                \
@@ -608,7 +610,9 @@ TEST(square)
 TEST(uniform_f32)
 TEST(uniform_f32_bypass)
 TEST(uniform_bf16)
+TEST(uniform_bf16_bypass)
 TEST(uniform_f16)
+TEST(uniform_f16_bypass)
 TEST(fill)
 TEST(fill_bypass)
 TEST(uniform_f64)
@@ -638,7 +642,9 @@ int main(void)
         cmocka_unit_test(test_uniform_f32),
         cmocka_unit_test(test_uniform_f32_bypass),
         cmocka_unit_test(test_uniform_bf16),
+        cmocka_unit_test(test_uniform_bf16_bypass),
         cmocka_unit_test(test_uniform_f16),
+        cmocka_unit_test(test_uniform_f16_bypass),
         cmocka_unit_test(test_fill),
         cmocka_unit_test(test_fill_bypass),
         cmocka_unit_test(test_uniform_f64),

@@ -47,8 +47,12 @@ static inline void vf_store2(float *p, float *q, vf a, vf b)
     _mm256_storeu_ps(p, a);
     _mm256_storeu_ps(p + W, b);
 }
-/* Plain: 8 lanes do not outrun the caches, and non-temporal stores are slower then. */
-static inline void vf_store2_bypass(float *p, float *q, vf a, vf b) { vf_store2(p, q, a, b); }
+static inline void vf_store2_bypass(float *p, float *q, vf a, vf b)
+{
+    (void)q;
+    _mm256_stream_ps(p, a);
+    _mm256_stream_ps(p + W, b);
+}
 static inline void vu_fence(void) { _mm_sfence(); }
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
@@ -63,25 +67,36 @@ static inline vu vu_bits(vf a) { return _mm256_castps_si256(a); }
 static inline vf vf_from_int(vu a) { return _mm256_cvtepi32_ps(a); }
 #define vf_select_bit(bits, bit, a, b) _mm256_blendv_ps(b, a, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 31 - (bit))))
 
-/* bf16 bits in the low half of each lane */
-static inline vu vu_bf16(vf a)
+/*
+ * bf16 of a and b, rounded to even: up by 1 if the half that is dropped, less 1 where the last bit that stays is 0, is
+ * 0x8000 or more. Both halves of both vectors make one vector each, so that they are rounded at once; then a's lanes,
+ * which lie beside b's, go before them.
+ */
+static inline vu vf_pack2_bf16(vf a, vf b)
 {
-    vu bits = vu_bits(a);
-    return vu_shr(vu_add(vu_add(bits, vu_set1(0x7fff)), vu_and(vu_shr(bits, 16), vu_set1(1))), 16);
+    const vu apart = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2,
+                                      3, 6, 7, 10, 11, 14, 15);
+    vu high = _mm256_blend_epi16(vu_shr(vu_bits(a), 16), vu_bits(b), 0xaa);
+    vu low = _mm256_blend_epi16(vu_bits(a), vu_shl(vu_bits(b), 16), 0xaa);
+    vu dropped = _mm256_subs_epu16(low, _mm256_andnot_si256(high, _mm256_set1_epi16(1)));
+    vu rounded = _mm256_add_epi16(high, _mm256_srli_epi16(dropped, 15));
+    return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(rounded, apart), 0xd8);
 }
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
-    /* packing works within 128 bits: put the quarters back in order */
-    vu packed = _mm256_packus_epi32(vu_bf16(a), vu_bf16(b));
     (void)q;
-    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8));
+    _mm256_storeu_si256((__m256i *)p, vf_pack2_bf16(a, b));
 }
+/* Plain: 8 lanes of 16 bits do not outrun the caches, and half lines past them are slower then. */
+static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_bf16(p, q, a, b); }
 static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     _mm_storeu_si128((__m128i *)(p + W), _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+
+static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_f16(p, q, a, b); }
 
 /*
  * Both halves become doubles by planting them in the mantissas of 2^84 and 2^52; the differences and their sum are

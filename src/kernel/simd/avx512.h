@@ -75,31 +75,47 @@ static inline vf vf_from_int(vu a) { return _mm512_cvtepi32_ps(a); }
 #define vf_select_bit(bits, bit, a, b) _mm512_mask_blend_ps(_mm512_test_epi32_mask(bits, vu_set1(1u << (bit))), b, a)
 
 /*
- * The 16-bit lanes of a and b that `odd` names, rounded to even by the lane before each: up by 1 if low + (odd & 1) >
- * 0x8000. The rounding average is (low + (odd & 1) + 1) >> 1 without overflow. The processor's own conversion to bf16
- * would flush subnormals, and few have it.
+ * bf16 of a and b, a's lane beside b's, `order` names their places. Rounded to even: up by 1 if the half that is
+ * dropped is above 0x8000 after the last bit that stays was joined to it. Both halves of both vectors make one vector
+ * each, so that they are rounded at once. The processor's own conversion would flush subnormals, and few have it.
  */
-static inline __m512i vf_pack_bf16(vf a, vf b, __m512i odd)
+static inline __m512i vf_pack_bf16(vf a, vf b, __m512i order)
 {
-    const __m512i one = vu_set1(0x10001);
-    __m512i high = _mm512_permutex2var_epi16(vu_bits(a), odd, vu_bits(b));
-    __m512i low = _mm512_permutex2var_epi16(vu_bits(a), _mm512_xor_si512(odd, one), vu_bits(b));
-    __m512i half = _mm512_avg_epu16(low, _mm512_and_si512(high, one));
-    __mmask32 up = _mm512_cmpgt_epu16_mask(half, vu_set1(0x40004000));
-    return _mm512_mask_add_epi16(high, up, high, one);
+    const __m512i one = vu_set1(0x10001), upper = vu_set1(0xffff0000);
+    __m512i high = vu_choose(upper, vu_bits(b), vu_shr(vu_bits(a), 16));
+    __m512i low = vu_choose(upper, vu_shl(vu_bits(b), 16), vu_bits(a));
+    low = _mm512_ternarylogic_epi32(low, high, one, 0xf8);
+    __mmask32 up = _mm512_cmpgt_epu16_mask(low, vu_set1(0x80008000));
+    return _mm512_permutexvar_epi16(order, _mm512_mask_add_epi16(high, up, high, one));
+}
+static inline __m512i vf_pack2_bf16(vf a, vf b)
+{
+    return vf_pack_bf16(a, b,
+                        _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28, 26, 24, 22,
+                                         20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0));
 }
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
-    const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25,
-                                         23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     (void)q;
-    _mm512_storeu_si512(p, vf_pack_bf16(a, b, odd));
+    _mm512_storeu_si512(p, vf_pack2_bf16(a, b));
+}
+static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b)
+{
+    (void)q;
+    _mm512_stream_si512((__m512i *)(void *)p, vf_pack2_bf16(a, b));
 }
 static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     _mm256_storeu_si256((__m256i *)(p + W), _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b)
+{
+    (void)q;
+    _mm256_stream_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_stream_si256((__m256i *)(p + W), _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 static inline vd vd_from_words53(const uint32_t *words)
@@ -150,10 +166,10 @@ static inline void vf_store_halves_f32(float *out, size_t j, vf first, vf second
 }
 static inline void vf_store_halves_bf16(uint16_t *out, size_t j, vf first, vf second)
 {
-    const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 31, 29, 27, 25, 23, 21, 19, 17, 47, 45, 43, 41,
-                                         39, 37, 35, 33, 15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 30, 28, 26, 24, 22, 20, 18, 16, 15, 13, 11,
+                                           9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
     (void)j;
-    _mm512_storeu_si512(out, vf_pack_bf16(first, second, odd));
+    _mm512_storeu_si512(out, vf_pack_bf16(first, second, order));
 }
 static inline void vf_store_halves_f16(uint16_t *out, size_t j, vf first, vf second)
 {

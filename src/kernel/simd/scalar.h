@@ -44,7 +44,7 @@ static inline void vf_store2(float *p, float *q, vf a, vf b)
     *p = a;
     *q = b;
 }
-/* The same past the caches, p at a multiple of a vector's size; the fence makes what was stored visible in order. */
+/* The same past the caches, p at a multiple of what is stored; the fence makes what was stored visible in order. */
 static inline void vf_store2_bypass(float *p, float *q, vf a, vf b) { vf_store2(p, q, a, b); }
 static inline void vu_fence(void) {}
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
@@ -57,6 +57,8 @@ static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
     *p = fanin_f16_from_f32(a);
     *q = fanin_f16_from_f32(b);
 }
+static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_bf16(p, q, a, b); }
+static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_f16(p, q, a, b); }
 static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
