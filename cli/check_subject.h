@@ -8,6 +8,11 @@
 
 #include "source.h"
 
+/* The row of options that says which tensors are looked at. */
+#define SUBJECT_ONLY                                                                                                   \
+    OPTION_ROW("only", 0, OPTION_LIST, only, "PATTERN"),                                                               \
+        "leave out all tensors but those whose names match; may be repeated"
+
 /* Zero-initialize; release with subject_release whatever happened. */
 typedef struct subject {
     fanin_checkpoint *checkpoint;
