@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums over values in plain C: the specification. Order is fixed: blocks of 4096 elements from a part's, or a long
- * row's, beginning, sixteen lanes in a block, element i in lane i % 16; blocks and parts are put together in ascending
- * order.
+ * Sums over the values of parts, and of parts put together. A part is gone through by strips of columns, a few rows at a
+ * time, so that what was read stays in the first cache for all that is done with it; the order is fixed by the shape.
  */
 #include "diagnose/summarize.h"
 
@@ -15,8 +14,8 @@
 #include "base/memory.h"
 #include "kernel/convert.h"
 
-/* Rows of LONG_ROW values and more end a block: their sums follow from its moments. */
-enum { BLOCK = 4096, NLANES = 16, HASH_BLOCK = 1024, LONG_ROW = 1024 };
+/* Columns and rows of a step; of rows alone more columns. A strip of 8 bytes a value has NKEYS words. */
+enum { STRIP = 512, STRIP_ROWS = 4, LONG_STRIP = 2048, NKEYS = LONG_STRIP };
 
 /* -- Hashes ---------------------------------------------------------------------------------------------------------*/
 
@@ -28,11 +27,10 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* Odd multiplier number i. A sum of odd multiples is a universal hash in all but its lowest bits, which mixing spreads.
- */
-static uint64_t multiplier(uint64_t i)
+/* Key number i: what a sum's terms are made different by. */
+static uint64_t key_of_place(uint64_t i)
 {
-    return mix((i + 1) * 0x9e3779b97f4a7c15) | 1;
+    return mix((i + 1) * 0x9e3779b97f4a7c15);
 }
 
 /* -- Bins -----------------------------------------------------------------------------------------------------------*/
@@ -95,12 +93,12 @@ fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, uint6
     part->row_hashes = fanin_allocate(max_nrows, sizeof *part->row_hashes);
     part->row_sums = fanin_allocate(max_nrows, sizeof *part->row_sums);
     part->row_squares = fanin_allocate(max_nrows, sizeof *part->row_squares);
-    part->row_factors = fanin_allocate(max_nrows, sizeof *part->row_factors);
+    part->row_keys = fanin_allocate(max_nrows, sizeof *part->row_keys);
     part->column_hashes = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_hashes);
     part->column_sums = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_sums);
     part->column_squares = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_squares);
     if (part->bins != NULL && part->room != NULL && part->row_hashes != NULL && part->row_sums != NULL &&
-        part->row_squares != NULL && part->row_factors != NULL && part->column_hashes != NULL &&
+        part->row_squares != NULL && part->row_keys != NULL && part->column_hashes != NULL &&
         part->column_sums != NULL && part->column_squares != NULL)
         return FANIN_OK;
     fanin_part_release(part);
@@ -112,7 +110,7 @@ void fanin_part_release(struct fanin_part *part)
     fanin_free(part->column_squares);
     fanin_free(part->column_sums);
     fanin_free(part->column_hashes);
-    fanin_free(part->row_factors);
+    fanin_free(part->row_keys);
     fanin_free(part->row_squares);
     fanin_free(part->row_sums);
     fanin_free(part->row_hashes);
@@ -152,37 +150,18 @@ static const float *as_floats(const struct fanin_part *part, const struct fanin_
     }
 }
 
-/* A block of up to BLOCK values; those of f64 as they are, all others as f32. */
-struct block {
-    const void *values;
-    uint64_t begin; /* in the part */
-    size_t n;
+/* What a part is made of: rows of `length` values, of f64 as they are and of all others as f32. */
+struct matrix {
+    const uint8_t *values;
+    size_t width; /* of a value */
     bool is_wide;
-    bool is_finite;
-    struct fanin_value_range range;
+    uint64_t n, nrows, length;
 };
 
-static double value_at(const struct block *block, size_t i)
+static double value_at(const struct matrix *matrix, uint64_t i)
 {
-    return block->is_wide ? ((const double *)block->values)[i] : (double)((const float *)block->values)[i];
-}
-
-static double value_of_bits(uint64_t bits, bool is_wide)
-{
-    return is_wide ? fanin_f64_from_bits(bits) : (double)fanin_f32_from_bits((uint32_t)bits);
-}
-
-/* Bits of both signs in order of their magnitude: what a range says of each sign. */
-static uint64_t sign_of(bool is_wide)
-{
-    return is_wide ? UINT64_C(1) << 63 : UINT64_C(1) << 31;
-}
-
-static bool range_is_finite(const struct fanin_value_range *range, bool is_wide)
-{
-    const uint64_t infinity = is_wide ? UINT64_C(0x7ff) << 52 : UINT64_C(0xff) << 23;
-    return (range->greatest_signed < 0 || (uint64_t)range->greatest_signed < infinity) &&
-           (range->least_signed >= 0 || range->greatest < (infinity | sign_of(is_wide)));
+    return matrix->is_wide ? ((const double *)(const void *)matrix->values)[i]
+                           : (double)((const float *)(const void *)matrix->values)[i];
 }
 
 static void use_bins(struct fanin_bin_range *used, struct fanin_bin_range more)
@@ -197,142 +176,85 @@ static void use_bins(struct fanin_bin_range *used, struct fanin_bin_range more)
     used->end = more.end > used->end ? more.end : used->end;
 }
 
-static void count_bins(struct fanin_part *part, const float *floats, size_t n, const struct fanin_value_range *range)
+/* Bins beyond the greatest of each sign are empty: `greatest` of numbers above 0, of those below. */
+static void find_used_bins(struct fanin_part *part, const double greatest[2], bool is_finite)
 {
-    uint32_t *bins = part->bins;
-    uint32_t least[2] = {UINT32_MAX, UINT32_MAX}, greatest[2] = {0, 0};
-    size_t at = 0;
-    for (; at + 4 <= n; at += 4) { /* in pairs: loads, not additions, are what is slow here */
-        uint64_t first, second;
-        memcpy(&first, floats + at, sizeof first);
-        memcpy(&second, floats + at + 2, sizeof second);
-        bins[first >> 16 & 0xffff]++;
-        bins[first >> 48]++;
-        bins[second >> 16 & 0xffff]++;
-        bins[second >> 48]++;
-    }
-    for (; at < n; at++)
-        bins[fanin_f32_bits(floats[at]) >> 16]++;
-    if (range->greatest_signed >= 0) {
-        least[0] = (uint32_t)(range->least >> 16);
-        greatest[0] = (uint32_t)((uint64_t)range->greatest_signed >> 16);
-    }
-    if (range->least_signed < 0) {
-        least[1] = (uint32_t)range->least_signed >> 16;
-        greatest[1] = (uint32_t)(range->greatest >> 16);
-    }
-    for (int sign = 0; sign < 2; sign++) {
-        if (least[sign] != UINT32_MAX)
-            use_bins(&part->used[sign], (struct fanin_bin_range){least[sign], greatest[sign] + 1});
+    for (uint32_t sign = 0; sign < 2; sign++) {
+        const uint32_t *bins = part->bins + sign * FANIN_SCAN_SIGN;
+        uint32_t begin = 0,
+                 end = is_finite ? (fanin_f32_bits(toward_zero(greatest[sign])) >> 16) + 1 : (uint32_t)FANIN_SCAN_SIGN;
+        while (begin < end && bins[begin] == 0)
+            begin++;
+        if (begin < end)
+            part->used[sign] = (struct fanin_bin_range){sign * FANIN_SCAN_SIGN + begin, sign * FANIN_SCAN_SIGN + end};
     }
 }
 
-static uint64_t count_equal(const struct block *block, double value)
+static uint64_t count_equal(const uint8_t *values, size_t n, bool is_wide, double value)
 {
     uint64_t count = 0;
-    if (block->is_wide) {
-        for (size_t i = 0; i < block->n; i++)
-            count += ((const double *)block->values)[i] == value;
+    if (is_wide) {
+        for (size_t i = 0; i < n; i++)
+            count += ((const double *)(const void *)values)[i] == value;
     } else {
         const float narrow = (float)value;
-        for (size_t i = 0; i < block->n; i++)
-            count += ((const float *)block->values)[i] == narrow;
+        for (size_t i = 0; i < n; i++)
+            count += ((const float *)(const void *)values)[i] == narrow;
     }
     return count;
 }
 
-static void take_extremes(struct fanin_part *part, const struct block *block, double min, double max)
+/* Of rows that lie `pitch` bytes apart. */
+static void take_extremes(struct fanin_part *part, const struct fanin_summing *kernel, const uint8_t *values,
+                          bool is_wide, size_t nrows, size_t pitch, size_t n)
 {
-    if (min < part->min) {
-        part->min = min;
+    double least = INFINITY, greatest = -INFINITY;
+    for (size_t r = 0; r < nrows; r++) {
+        double extremes[2];
+        kernel->extremes(values + r * pitch, n, extremes);
+        least = extremes[0] < least ? extremes[0] : least;
+        greatest = extremes[1] > greatest ? extremes[1] : greatest;
+    }
+    if (least < part->min) {
+        part->min = least;
         part->nmin = 0;
     }
-    if (min == part->min)
-        part->nmin += count_equal(block, min);
-    if (max > part->max) {
-        part->max = max;
+    if (greatest > part->max) {
+        part->max = greatest;
         part->nmax = 0;
     }
-    if (max == part->max)
-        part->nmax += count_equal(block, max);
+    for (size_t r = 0; r < nrows && least == part->min; r++)
+        part->nmin += count_equal(values + r * pitch, n, is_wide, least);
+    for (size_t r = 0; r < nrows && greatest == part->max; r++)
+        part->nmax += count_equal(values + r * pitch, n, is_wide, greatest);
 }
 
-static void take_zero_runs(struct fanin_part *part, const struct block *block)
+static void take_zero_runs(struct fanin_part *part, const struct matrix *matrix)
 {
+    enum { STEP = 64 };
     struct fanin_zero_runs *zeros = &part->zeros;
-    for (size_t i = 0; i < block->n; i++) {
-        if (value_at(block, i) == 0) {
-            zeros->suffix++;
-            if (zeros->suffix > zeros->best) {
-                zeros->best = zeros->suffix;
-                zeros->best_at = block->begin + i + 1 - zeros->suffix;
-            }
-            if (zeros->suffix == block->begin + i + 1)
-                zeros->prefix = zeros->suffix;
-        } else {
+    for (uint64_t at = 0; at < matrix->n; at += STEP) {
+        const uint64_t n = matrix->n - at < STEP ? matrix->n - at : STEP,
+                       nzero = count_equal(matrix->values + at * matrix->width, (size_t)n, matrix->is_wide, 0);
+        part->nzero += nzero;
+        if (nzero == 0) {
             zeros->suffix = 0;
+            continue;
+        }
+        for (uint64_t i = at; i < at + n; i++) {
+            if (value_at(matrix, i) == 0) {
+                zeros->suffix++;
+                if (zeros->suffix > zeros->best) {
+                    zeros->best = zeros->suffix;
+                    zeros->best_at = i + 1 - zeros->suffix;
+                }
+                if (zeros->suffix == i + 1)
+                    zeros->prefix = zeros->suffix;
+            } else {
+                zeros->suffix = 0;
+            }
         }
     }
-}
-
-static double sum_lanes(const double lanes[NLANES])
-{
-    double sum[NLANES];
-    memcpy(sum, lanes, sizeof sum);
-    for (int width = NLANES / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++)
-            sum[i] += sum[i + width];
-    return sum[0];
-}
-
-/* A block with NaN or infinity: value by value, in the lanes where they lie. */
-static struct fanin_moments take_odd_block(struct fanin_part *part, const struct block *block)
-{
-    double finite[BLOCK], lanes[4][NLANES] = {{0}};
-    struct fanin_moments moments = {0};
-    double min = INFINITY, max = -INFINITY;
-    for (size_t i = 0; i < block->n; i++) {
-        double value = finite[i] = value_at(block, i);
-        if (isnan(value)) {
-            if (part->nnan++ == 0)
-                part->first_nan = part->begin + block->begin + i;
-        } else if (isinf(value)) {
-            if (part->ninf++ == 0)
-                part->first_inf = part->begin + block->begin + i;
-        } else {
-            moments.n++;
-            lanes[0][i % NLANES] += value;
-            min = fmin(min, value);
-            max = fmax(max, value);
-        }
-    }
-    if (moments.n == 0)
-        return moments;
-    take_extremes(part, block, min, max);
-    moments.mean = sum_lanes(lanes[0]) / (double)moments.n;
-    for (size_t i = 0; i < block->n; i++)
-        if (isfinite(finite[i])) {
-            double d = finite[i] - moments.mean, square = d * d;
-            lanes[1][i % NLANES] += square;
-            lanes[2][i % NLANES] += square * d;
-            lanes[3][i % NLANES] += square * square;
-        }
-    moments.m2 = sum_lanes(lanes[1]);
-    moments.m3 = sum_lanes(lanes[2]);
-    moments.m4 = sum_lanes(lanes[3]);
-    return moments;
-}
-
-static struct fanin_moments take_finite_block(struct fanin_part *part, const struct fanin_summing *kernel,
-                                              const struct block *block)
-{
-    const struct fanin_value_range *range = &block->range;
-    double sums[4];
-    uint64_t min = range->least_signed < 0 ? range->greatest : range->least;
-    uint64_t max = range->greatest_signed >= 0 ? (uint64_t)range->greatest_signed : (uint64_t)range->least_signed;
-    take_extremes(part, block, value_of_bits(min, block->is_wide), value_of_bits(max, block->is_wide));
-    kernel->moments(block->values, block->n, sums);
-    return (struct fanin_moments){.n = block->n, .mean = sums[0], .m2 = sums[1], .m3 = sums[2], .m4 = sums[3]};
 }
 
 /* Pebay 2008, Formulas for robust, one-pass parallel computation of covariances and arbitrary-order moments, eq. 1.1
@@ -357,89 +279,173 @@ static void merge_moments(struct fanin_moments *a, const struct fanin_moments *b
     a->n += b->n;
 }
 
-/* Multipliers of the places in a hash's block, and of the blocks: made once. */
-static uint64_t multipliers[HASH_BLOCK];
-static pthread_once_t multipliers_once = PTHREAD_ONCE_INIT;
+/* Keys of the words of a strip: made once. */
+static uint64_t word_keys[NKEYS];
+static pthread_once_t word_keys_once = PTHREAD_ONCE_INIT;
 
-static void make_multipliers(void)
+static void make_word_keys(void)
 {
-    for (uint64_t i = 0; i < HASH_BLOCK; i++)
-        multipliers[i] = multiplier(i);
+    for (uint64_t i = 0; i < NKEYS; i++)
+        word_keys[i] = key_of_place(i);
 }
 
-static uint64_t row_hash(const struct fanin_summing *kernel, const uint8_t *bits, size_t width, uint64_t n,
-                         uint64_t column)
+static double sum_of(const double *values, uint64_t n)
 {
-    uint64_t hash = 0;
-    for (uint64_t at = 0; at < n; at += HASH_BLOCK) {
-        uint64_t length = n - at < HASH_BLOCK ? n - at : HASH_BLOCK;
-        hash += mix(kernel->hash(bits + at * width, length, multipliers) +
-                    multiplier(HASH_BLOCK + (column + at) / HASH_BLOCK));
-    }
-    return hash;
+    double sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += values[i];
+    return sum;
 }
 
-/* Values with zeros for what is not finite, behind the floats in the room. */
-static const void *make_finite(struct fanin_part *part, const void *values, bool is_wide, uint64_t n)
+/* From sums of powers of the differences from `from`. */
+static struct fanin_moments moments_about(double from, uint64_t n, const double s[4])
 {
-    if (is_wide) {
+    const double d = s[0] / (double)n;
+    struct fanin_moments moments = {.n = n,
+                                    .mean = from + d,
+                                    .m2 = s[1] - d * s[0],
+                                    .m3 = s[2] - 3 * d * s[1] + 2 * d * d * s[0],
+                                    .m4 = s[3] - 4 * d * s[2] + 6 * d * d * s[1] - 3 * d * d * d * s[0]};
+    moments.m2 = moments.m2 > 0 ? moments.m2 : 0;
+    moments.m4 = moments.m4 > 0 ? moments.m4 : 0;
+    return moments;
+}
+
+/* Values with another for each that is not finite, behind the floats in the room. */
+static const uint8_t *make_finite(struct fanin_part *part, const struct matrix *matrix, double other)
+{
+    if (matrix->is_wide) {
         double *out = (double *)(void *)(part->room + 4 * part->max_nelem);
-        for (uint64_t i = 0; i < n; i++)
-            out[i] = isfinite(((const double *)values)[i]) ? ((const double *)values)[i] : 0;
-        return out;
+        const double *values = (const double *)(const void *)matrix->values;
+        for (uint64_t i = 0; i < matrix->n; i++)
+            out[i] = isfinite(values[i]) ? values[i] : other;
+        return (const uint8_t *)out;
     }
     float *out = (float *)(void *)(part->room + 4 * part->max_nelem);
-    for (uint64_t i = 0; i < n; i++)
-        out[i] = isfinite(((const float *)values)[i]) ? ((const float *)values)[i] : 0;
-    return out;
+    const float *values = (const float *)(const void *)matrix->values;
+    for (uint64_t i = 0; i < matrix->n; i++)
+        out[i] = isfinite(values[i]) ? values[i] : (float)other;
+    return (const uint8_t *)out;
 }
 
 static bool has_value(const double *values, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)
-        if (values[i] != 0)
+        if (values[i] != 0 && isfinite(values[i]))
             return true;
     return false;
 }
 
-static void add_to_row(struct fanin_part *part, uint64_t r, bool is_first, const struct fanin_moments *moments)
+/* NaN and infinity are counted, and the extremes are those of the others. */
+static void take_odd(struct fanin_part *part, const struct matrix *matrix)
 {
-    const double sum = (double)moments->n * moments->mean, square = moments->m2 + sum * moments->mean;
-    part->row_sums[r] = is_first ? sum : part->row_sums[r] + sum;
-    part->row_squares[r] = is_first ? square : part->row_squares[r] + square;
+    part->min = INFINITY;
+    part->max = -INFINITY;
+    for (uint64_t i = 0; i < matrix->n; i++) {
+        const double value = value_at(matrix, i);
+        if (isnan(value)) {
+            if (part->nnan++ == 0)
+                part->first_nan = part->begin + i;
+        } else if (isinf(value)) {
+            if (part->ninf++ == 0)
+                part->first_inf = part->begin + i;
+        } else {
+            part->min = value < part->min ? value : part->min;
+            part->max = value > part->max ? value : part->max;
+        }
+    }
+    part->nmin = count_equal(matrix->values, (size_t)matrix->n, matrix->is_wide, part->min);
+    part->nmax = count_equal(matrix->values, (size_t)matrix->n, matrix->is_wide, part->max);
 }
 
-/* Sums of long rows are there afterwards if all values are finite. */
-static void take_blocks(struct fanin_part *part, const struct fanin_whole *whole, const void *values, bool is_wide,
-                        uint64_t n, uint64_t length)
+/* Sums begin at 0. */
+static void clear_sums(struct fanin_part *part, uint64_t nrows, uint64_t ncolumns)
 {
-    const size_t width = is_wide ? 8 : 4;
-    size_t size;
-    for (uint64_t at = 0; at < n; at += size) {
-        const uint64_t left = length >= LONG_ROW ? length - at % length : n - at;
-        size = left < BLOCK ? (size_t)left : BLOCK;
-        struct block block = {
-            .values = (const uint8_t *)values + at * width, .begin = at, .n = size, .is_wide = is_wide};
-        whole->kernel->range(block.values, block.n, &block.range);
-        block.is_finite = range_is_finite(&block.range, is_wide);
-        part->nzero += block.range.nzero;
-        if (block.range.nzero > 0)
-            take_zero_runs(part, &block);
-        else
-            part->zeros.suffix = 0;
-        struct fanin_moments moments =
-            block.is_finite ? take_finite_block(part, whole->kernel, &block) : take_odd_block(part, &block);
-        merge_moments(&part->moments, &moments);
-        if (length >= LONG_ROW)
-            add_to_row(part, at / length, at % length == 0, &moments);
-        struct fanin_value_range narrow = block.range;
-        if (is_wide)
-            whole->kernels->summing_f32.range(part->floats + at, block.n, &narrow);
-        count_bins(part, part->floats + at, block.n, &narrow);
-        if (is_wide)
-            for (size_t i = 0; i < block.n; i++)
-                part->nsubnormal += value_at(&block, i) != 0 && fabs(value_at(&block, i)) < DBL_MIN;
+    memset(part->row_sums, 0, nrows * sizeof *part->row_sums);
+    memset(part->row_squares, 0, nrows * sizeof *part->row_squares);
+    memset(part->column_sums, 0, ncolumns * sizeof *part->column_sums);
+    memset(part->column_squares, 0, ncolumns * sizeof *part->column_squares);
+    memset(part->cubes, 0, sizeof part->cubes);
+    memset(part->fourths, 0, sizeof part->fourths);
+}
+
+/* What sums of a strip's rows from r on, columns from `from` on are added to. */
+static struct fanin_sums sums_at(struct fanin_part *part, bool has_columns, uint64_t r, uint64_t from)
+{
+    return (struct fanin_sums){.rows = part->row_sums + r,
+                               .row_squares = part->row_squares + r,
+                               .columns = has_columns ? part->column_sums + from : NULL,
+                               .column_squares = has_columns ? part->column_squares + from : NULL,
+                               .cubes = part->cubes,
+                               .fourths = part->fourths};
+}
+
+/* All there is to each strip of each few rows while they are in the first cache. */
+static void take_strips(struct fanin_part *part, const struct fanin_whole *whole, const struct matrix *matrix,
+                        const uint8_t *bytes, uint64_t column)
+{
+    const struct fanin_summing *kernel = whole->kernel;
+    const bool has_columns = whole->column_hashes != NULL;
+    const uint64_t strip = has_columns ? STRIP : LONG_STRIP, length = matrix->length;
+    const size_t width = matrix->width, nbytes = fanin_dtype_nbits(whole->dtype) / 8;
+    for (uint64_t from = 0; from < length; from += strip) {
+        const size_t n = length - from < strip ? (size_t)(length - from) : (size_t)strip;
+        const uint64_t place = key_of_place(NKEYS + (column + from) / strip);
+        for (uint64_t r = 0; r < matrix->nrows; r += STRIP_ROWS) {
+            const size_t nrows = matrix->nrows - r < STRIP_ROWS ? (size_t)(matrix->nrows - r) : STRIP_ROWS;
+            const uint64_t at = r * length + from;
+            const uint8_t *values = matrix->values + at * width;
+            struct fanin_sums sums = sums_at(part, has_columns, r, from);
+            sums.bins = matrix->is_wide ? NULL : part->bins;
+            kernel->sums(values, nrows, length, n, &sums);
+            if (has_columns)
+                kernel->hash_columns(values, nrows, length, n, part->row_keys + (matrix->is_wide ? r : r / 2),
+                                     part->column_hashes + from);
+            for (size_t k = 0; k < nrows; k++)
+                part->row_hashes[r + k] +=
+                    mix(whole->kernels->hash_bytes(bytes + (at + k * length) * nbytes, n * nbytes, word_keys) + place);
+            if (n == length)
+                take_extremes(part, kernel, values, matrix->is_wide, 1, 0, nrows * n);
+            else
+                take_extremes(part, kernel, values, matrix->is_wide, nrows, length * width, n);
+        }
     }
+}
+
+/* The sums again: of the finite values, after a part turned out to have others. */
+static void sum_finite(struct fanin_part *part, const struct fanin_whole *whole, const struct matrix *matrix)
+{
+    const bool has_columns = whole->column_hashes != NULL;
+    const uint64_t strip = has_columns ? STRIP : LONG_STRIP, length = matrix->length;
+    const uint8_t *values = make_finite(part, matrix, 0);
+    clear_sums(part, matrix->nrows, has_columns ? length : 0);
+    for (uint64_t from = 0; from < length; from += strip)
+        for (uint64_t r = 0; r < matrix->nrows; r += STRIP_ROWS) {
+            const struct fanin_sums sums = sums_at(part, has_columns, r, from);
+            whole->kernel->sums(values + (r * length + from) * matrix->width,
+                                matrix->nrows - r < STRIP_ROWS ? (size_t)(matrix->nrows - r) : STRIP_ROWS, length,
+                                length - from < strip ? (size_t)(length - from) : (size_t)strip, &sums);
+        }
+}
+
+/*
+ * Powers are summed up as they are, moved to the mean they are off by d: that costs the fourth moment digits as
+ * (d / std)^4 does. Where d is more than a standard deviation, powers of differences from the mean are summed up.
+ */
+static void take_moments(struct fanin_part *part, const struct fanin_whole *whole, const struct matrix *matrix)
+{
+    const uint64_t nodd = part->nnan + part->ninf, n = matrix->n - nodd;
+    double powers[4] = {sum_of(part->row_sums, matrix->nrows), sum_of(part->row_squares, matrix->nrows),
+                        sum_of(part->cubes, FANIN_SUM_LANES), sum_of(part->fourths, FANIN_SUM_LANES)};
+    if (n == 0)
+        return;
+    part->moments = moments_about(0, n, powers);
+    const double mean = part->moments.mean;
+    if (!(mean * powers[0] > part->moments.m2))
+        return;
+    const double from = matrix->is_wide ? mean : (double)(float)mean; /* so that what takes a place is no difference */
+    whole->kernel->powers(nodd > 0 ? make_finite(part, matrix, from) : matrix->values, (size_t)matrix->n, from, powers);
+    part->moments = moments_about(from, n, powers);
 }
 
 static void clear(struct fanin_part *part)
@@ -462,7 +468,7 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
                      uint64_t end, uint64_t row, uint64_t column)
 {
     const uint64_t n = end - begin;
-    pthread_once(&multipliers_once, make_multipliers);
+    pthread_once(&word_keys_once, make_word_keys);
     part->begin = begin, part->end = end, part->row = row, part->column = column;
     if (!whole->is_float) { /* as bytes: of 4 and 6 bits too */
         const unsigned nbits = fanin_dtype_nbits(whole->dtype);
@@ -470,40 +476,51 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
         for (uint64_t at = 0; at < total; at += 4) {
             uint32_t word = 0;
             memcpy(&word, bytes + at, total - at < 4 ? (size_t)(total - at) : 4);
-            hash += mix(word + multiplier(at));
+            hash += mix(word + key_of_place(at));
         }
         part->row_hashes[0] = hash + mix(begin);
         return;
     }
     clear(part);
     part->zeros.n = n;
-    const bool is_wide = whole->dtype == FANIN_F64;
-    const size_t width = is_wide ? 8 : 4;
+    const bool is_wide = whole->dtype == FANIN_F64, has_columns = whole->column_hashes != NULL;
     part->floats = as_floats(part, whole, bytes, n);
-    const void *bits = is_wide ? (const void *)bytes : part->floats;
-    /* NOLINTNEXTLINE(*DivideZero): a part has elements */
-    const uint64_t length = n < whole->ncols ? n : whole->ncols, nrows = n / length;
-    take_blocks(part, whole, bits, is_wide, n, length);
-    const bool is_finite = part->nnan + part->ninf == 0;
-    const void *values = is_finite ? bits : make_finite(part, bits, is_wide, n);
-    for (uint64_t r = 0; r < nrows; r++) {
-        part->row_hashes[r] =
-            row_hash(whole->kernel, (const uint8_t *)bits + r * length * width, width, length, column);
-        if (length < LONG_ROW || !is_finite)
-            whole->kernel->row((const uint8_t *)values + r * length * width, length, &part->row_sums[r],
-                               &part->row_squares[r]);
-        if (is_wide && part->row_squares[r] == 0 && has_value((const double *)values + r * length, length))
-            part->row_squares[r] = DBL_TRUE_MIN; /* below 2^-537 squares vanish, but no row of zeros is that */
-    }
-    if (whole->column_hashes != NULL) {
+    const uint64_t length = n < whole->ncols ? n : whole->ncols;
+    const struct matrix matrix = {.values = is_wide ? bytes : (const uint8_t *)part->floats,
+                                  .width = is_wide ? 8 : 4,
+                                  .is_wide = is_wide,
+                                  .n = n,
+                                  .nrows = n / length,
+                                  .length = length};
+    clear_sums(part, matrix.nrows, has_columns ? length : 0);
+    memset(part->row_hashes, 0, matrix.nrows * sizeof *part->row_hashes);
+    if (has_columns) {
         memset(part->column_hashes, 0, length * sizeof *part->column_hashes);
-        memset(part->column_sums, 0, length * sizeof *part->column_sums);
-        memset(part->column_squares, 0, length * sizeof *part->column_squares);
-        for (uint64_t r = 0; r < nrows; r++)
-            part->row_factors[r] = multiplier(row + r);
-        whole->kernel->columns(values, bits, nrows, length, part->row_factors, part->column_hashes, part->column_sums,
-                               part->column_squares);
+        for (uint64_t r = 0; r < matrix.nrows; r += is_wide ? 1 : 2)
+            part->row_keys[is_wide ? r : r / 2] = key_of_place(row + r);
     }
+    take_strips(part, whole, &matrix, bytes, column);
+    bool is_finite = isfinite(sum_of(part->row_squares, matrix.nrows));
+    if (!is_finite) {
+        take_odd(part, &matrix);
+        is_finite = part->nnan + part->ninf == 0; /* squares of f64 may be too large */
+        if (!is_finite)
+            sum_finite(part, whole, &matrix);
+    }
+    take_moments(part, whole, &matrix);
+    if (is_wide)
+        for (uint64_t i = 0; i < n; i++) {
+            const double magnitude = fabs(value_at(&matrix, i));
+            part->bins[fanin_f32_bits(part->floats[i]) >> 16]++;
+            part->nsubnormal += magnitude != 0 && magnitude < DBL_MIN;
+        }
+    const double greatest[2] = {part->max > 0 ? part->max : 0, part->min < 0 ? -part->min : 0};
+    find_used_bins(part, greatest, is_finite);
+    if (part->bins[0] + part->bins[FANIN_SCAN_SIGN] > 0)
+        take_zero_runs(part, &matrix);
+    for (uint64_t r = 0; r < matrix.nrows && is_wide; r++)
+        if (part->row_squares[r] == 0 && has_value((const double *)(const void *)bytes + r * length, length))
+            part->row_squares[r] = DBL_TRUE_MIN; /* below 2^-537 squares vanish, but no row of zeros is that */
 }
 
 /* -- The whole ------------------------------------------------------------------------------------------------------*/
@@ -598,7 +615,7 @@ static void end_row(struct fanin_whole *whole, uint64_t row, uint64_t hash, doub
 {
     double n = (double)whole->ncols, mean = sum / n, variance = square / n - mean * mean;
     variance = variance > 0 ? variance : 0;
-    whole->hash += mix(hash + multiplier(row));
+    whole->hash += mix(hash + key_of_place(row));
     if (square == 0) {
         whole->nzero_rows++;
     } else {

@@ -41,9 +41,10 @@ struct fanin_part {
     /* by row from `row` on: a cut row's hash is that of its piece, before mixing */
     uint64_t *row_hashes;
     double *row_sums, *row_squares;
-    uint64_t *row_factors;
+    uint64_t *row_keys;
     uint64_t *column_hashes;
     double *column_sums, *column_squares;
+    double cubes[FANIN_SUM_LANES], fourths[FANIN_SUM_LANES];
 };
 
 struct fanin_whole {

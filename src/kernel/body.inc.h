@@ -626,8 +626,9 @@ const struct fanin_kernel KERNEL_TABLE = {
     .truncation_16bit = {mark_16bit, replace_16bit},
     .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32, orthogonalize_narrow_f32},
     .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64, orthogonalize_narrow_f64},
-    .summing_f32 = {range_of_f32, moments_of_f32, row_of_f32, hash_of_f32, columns_of_f32},
-    .summing_f64 = {range_of_f64, moments_of_f64, row_of_f64, hash_of_f64, columns_of_f64},
+    .summing_f32 = {extremes_of_f32, sums_of_f32, powers_of_f32, hash_columns_of_f32},
+    .summing_f64 = {extremes_of_f64, sums_of_f64, powers_of_f64, hash_columns_of_f64},
+    .hash_bytes = hash_bytes,
     .widen_bf16 = widen_bf16,
     .widen_f16 = widen_f16,
 };

@@ -85,31 +85,33 @@ struct fanin_truncation {
     size_t (*replace)(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *bounds);
 };
 
-/* The bits of values as integers, with and without a sign: what their least and greatest are follows. */
-struct fanin_value_range {
-    uint64_t least, greatest;
-    int64_t least_signed, greatest_signed;
-    uint64_t nzero; /* of both signs */
+/*
+ * What sums of values are added to. `columns` and `column_squares` may be NULL together, and so may `bins`: counts by the
+ * upper 16 bits, of f32 alone.
+ */
+enum { FANIN_SUM_LANES = 8 };
+struct fanin_sums {
+    double *rows, *row_squares;
+    double *columns, *column_squares;
+    double *cubes, *fourths; /* FANIN_SUM_LANES */
+    uint32_t *bins;
 };
 
-/*
- * Sums over values of statistics; void is float or double. Sixteen lanes of doubles, element i of a call in lane i %
- * 16, lanes added in pairs 8 apart, then 4, 2, 1.
- */
+/* Sums over values of statistics; void is float or double. */
 struct fanin_summing {
-    /* n from 1 to 2^31 */
-    void (*range)(const void *values, size_t n, struct fanin_value_range *range);
-    /* of n > 0 finite values: the mean, and the sums of the second, third and fourth powers of what they are from it */
-    void (*moments)(const void *values, size_t n, double sums[4]);
-    /* of finite values and their squares */
-    void (*row)(const void *values, size_t n, double *sum, double *square);
-    /* of the bits, their upper half folded into the lower (summarize.inc.h), element i times multipliers[i], modulo
-       2^64 */
-    uint64_t (*hash)(const void *bits, size_t n, const uint64_t *multipliers);
-    /* adds to each column's sums, row after row; hashes: the folded bits times factors[row]. `bits` are those of the
-       values, or those the values had before they were made finite */
-    void (*columns)(const void *values, const void *bits, size_t nrows, size_t ncols, const uint64_t *factors,
-                    uint64_t *restrict hashes, double *restrict sums, double *restrict squares);
+    /* the least and the greatest; NaN is neither, and without others they are infinity and its opposite */
+    void (*extremes)(const void *values, size_t n, double extremes[2]);
+    /*
+     * Of columns 0 to n - 1 of rows that lie ncols apart. Of a row: column i to lane i % 8 after it was added to column
+     * i + 8, sixteen columns a step, those that are missing are 0 and a step of their own; lanes in pairs 4 apart, then
+     * 2, 1. Cubes and fourth powers so too, 4 rows by turns as long as there are as many. Of a column: row after row.
+     */
+    void (*sums)(const void *values, size_t nrows, size_t ncols, size_t n, const struct fanin_sums *sums);
+    /* sums of the first four powers of what values are from `from`, which are finite */
+    void (*powers)(const void *values, size_t n, double from, double powers[4]);
+    /* adds to hashes (sums.inc.h); a column's words are values of 64 bits, two of 32 bits from a row and the next one */
+    void (*hash_columns)(const void *bits, size_t nrows, size_t ncols, size_t n, const uint64_t *keys,
+                         uint64_t *hashes);
 };
 
 /*
@@ -155,6 +157,8 @@ struct fanin_kernel {
     struct fanin_truncation truncation_f32, truncation_f64, truncation_16bit;
     struct fanin_householder householder_f32, householder_f64;
     struct fanin_summing summing_f32, summing_f64;
+    /* of words of 64 bits, the last one filled up with zeros, a key each; any alignment (sums.inc.h) */
+    uint64_t (*hash_bytes)(const void *bytes, size_t nbytes, const uint64_t *keys);
     void (*widen_bf16)(float *out, const uint16_t *in, size_t n);
     void (*widen_f16)(float *out, const uint16_t *in, size_t n); /* a signaling NaN stays one */
 };

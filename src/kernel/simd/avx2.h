@@ -114,6 +114,7 @@ static inline vd vd_from_words53(const uint32_t *words)
 }
 static inline vd vd_set1(double a) { return _mm256_set1_pd(a); }
 static inline void vd_store(double *p, vd a) { _mm256_storeu_pd(p, a); }
+static inline vd vd_widen(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 static inline vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
 static inline vd vd_mul(vd a, vd b) { return _mm256_mul_pd(a, b); }
 static inline vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
@@ -128,6 +129,18 @@ static inline void vq_store_bypass(uint64_t *p, vq a) { _mm256_stream_si256((__m
 static inline vq vq_xor(vq a, vq b) { return _mm256_xor_si256(a, b); }
 static inline vq vq_shl(vq a, unsigned n) { return _mm256_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
 static inline vq vq_shr(vq a, unsigned n) { return _mm256_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+static inline vq vq_add(vq a, vq b) { return _mm256_add_epi64(a, b); }
+static inline vq vq_load_any(const void *p) { return _mm256_loadu_si256(p); }
+static inline vq vq_zip(const void *p, const void *q)
+{
+    __m128i low = _mm_loadu_si128(p), high = _mm_loadu_si128(q);
+    return _mm256_set_m128i(_mm_unpackhi_epi32(low, high), _mm_unpacklo_epi32(low, high));
+}
+static inline vq vq_fold(vq a, vq key)
+{
+    return _mm256_xor_si256(_mm256_xor_si256(a, key), _mm256_srli_epi64(a, 16));
+}
+static inline vq vq_product_of_halves(vq a) { return _mm256_mul_epu32(a, _mm256_srli_epi64(a, 32)); }
 
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
 {
@@ -144,6 +157,11 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
 static inline vd vd_load(const double *p) { return _mm256_loadu_pd(p); }
+
+static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
+static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+static inline vd vd_min(vd a, vd b) { return _mm256_min_pd(a, b); }
+static inline vd vd_max(vd a, vd b) { return _mm256_max_pd(a, b); }
 
 /* Truncation: a block is one vector of 16-bit lanes. */
 #define S 16

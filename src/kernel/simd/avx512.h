@@ -126,6 +126,7 @@ static inline vd vd_from_words53(const uint32_t *words)
 }
 static inline vd vd_set1(double a) { return _mm512_set1_pd(a); }
 static inline void vd_store(double *p, vd a) { _mm512_storeu_pd(p, a); }
+static inline vd vd_widen(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 static inline vd vd_add(vd a, vd b) { return _mm512_add_pd(a, b); }
 static inline vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
 static inline vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
@@ -140,6 +141,16 @@ static inline void vq_store_bypass(uint64_t *p, vq a) { _mm512_stream_si512((__m
 static inline vq vq_xor(vq a, vq b) { return _mm512_xor_si512(a, b); }
 static inline vq vq_shl(vq a, unsigned n) { return _mm512_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
 static inline vq vq_shr(vq a, unsigned n) { return _mm512_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+static inline vq vq_add(vq a, vq b) { return _mm512_add_epi64(a, b); }
+static inline vq vq_load_any(const void *p) { return _mm512_loadu_si512(p); }
+static inline vq vq_zip(const void *p, const void *q)
+{
+    const __m512i order = _mm512_set_epi32(15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
+    __m512i both = _mm512_castsi256_si512(_mm256_loadu_si256(p));
+    return _mm512_permutexvar_epi32(order, _mm512_inserti64x4(both, _mm256_loadu_si256(q), 1));
+}
+static inline vq vq_fold(vq a, vq key) { return _mm512_ternarylogic_epi64(a, _mm512_srli_epi64(a, 16), key, 0x96); }
+static inline vq vq_product_of_halves(vq a) { return _mm512_mul_epu32(a, _mm512_srli_epi64(a, 32)); }
 
 /*
  * Two normal blocks at once: the first halves of both make one vector, the second halves the other. Halves move by
@@ -187,6 +198,11 @@ static inline void vf_store_halves_f16(uint16_t *out, size_t j, vf first, vf sec
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
 static inline vd vd_load(const double *p) { return _mm512_loadu_pd(p); }
+
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vd vd_min(vd a, vd b) { return _mm512_min_pd(a, b); }
+static inline vd vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
 
 /* Truncation: a block of 16-bit lanes is one vector of 256 bits, as in avx2.h. */
 #define S 16

@@ -79,6 +79,7 @@ static inline vd vd_from_words53(const uint32_t *words)
 }
 static inline vd vd_set1(double a) { return a; }
 static inline void vd_store(double *p, vd a) { *p = a; }
+static inline vd vd_widen(const float *p) { return (double)*p; }
 static inline vd vd_add(vd a, vd b) { return a + b; }
 static inline vd vd_mul(vd a, vd b) { return a * b; }
 static inline vd vd_fma(vd a, vd b, vd c) { return __builtin_fma(a, b, c); }
@@ -94,6 +95,24 @@ static inline void vq_store_bypass(uint64_t *p, vq a) { *p = a; }
 static inline vq vq_xor(vq a, vq b) { return a ^ b; }
 static inline vq vq_shl(vq a, unsigned n) { return a << n; }
 static inline vq vq_shr(vq a, unsigned n) { return a >> n; }
+static inline vq vq_add(vq a, vq b) { return a + b; }
+/* The words at p, whatever lies there; those of 32 bits at p as lower halves, those at q as upper ones. */
+static inline vq vq_load_any(const void *p)
+{
+    vq a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+static inline vq vq_zip(const void *p, const void *q)
+{
+    uint32_t low, high;
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, q, sizeof high);
+    return (uint64_t)high << 32 | low;
+}
+/* What hashes do with a word (sums.inc.h). */
+static inline vq vq_fold(vq a, vq key) { return a ^ a >> 16 ^ key; }
+static inline vq vq_product_of_halves(vq a) { return (a & 0xffffffff) * (a >> 32); }
 
 /* Lanes of first and second halves of normal blocks: W <= 8 takes lane j of one block. */
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
@@ -110,6 +129,12 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 static inline vf vf_load(const float *p) { return *p; }
 static inline void vf_store(float *p, vf a) { *p = a; }
 static inline vd vd_load(const double *p) { return *p; }
+
+/* b where a or b is NaN */
+static inline vf vf_min(vf a, vf b) { return a < b ? a : b; }
+static inline vf vf_max(vf a, vf b) { return a > b ? a : b; }
+static inline vd vd_min(vd a, vd b) { return a < b ? a : b; }
+static inline vd vd_max(vd a, vd b) { return a > b ? a : b; }
 
 /*
  * Truncation: which lanes lie outside two bounds, NaN never; S lanes of 16 bits (vs), whose bounds are keys (kernel.h).
