@@ -17,11 +17,6 @@
 
 /* ---- which lines are equal ---- */
 
-struct line {
-    uint64_t hash;
-    size_t index;
-};
-
 /* Copies among the rows or the columns of a matrix. */
 struct copies {
     size_t count;         /* lines that are equal to one before them */
@@ -29,36 +24,33 @@ struct copies {
     size_t length;        /* so many lines from there on are equal to those from the origin on */
 };
 
-static int order_lines(const void *a, const void *b)
-{
-    const struct line *x = a, *y = b;
-    if (x->hash != y->hash)
-        return x->hash < y->hash ? -1 : 1;
-    return x->index < y->index ? -1 : x->index > y->index;
-}
-
 static fanin_status find_copies(const uint64_t *hashes, const double *means, const double *variances, size_t n,
                                 struct copies *copies, fanin_error *error)
 {
+    size_t nslots = 64;
+    while (nslots < 2 * n)
+        nslots *= 2;
     *copies = (struct copies){0};
-    struct line *lines = fanin_allocate(n, sizeof *lines);
-    size_t *origins = fanin_allocate(n, sizeof *origins), count = 0;
-    if (lines == NULL || origins == NULL) {
-        fanin_free(lines);
+    size_t *slots = fanin_allocate_zeroed(nslots, sizeof *slots), *origins = fanin_allocate(n, sizeof *origins);
+    if (slots == NULL || origins == NULL) {
+        fanin_free(slots);
         fanin_free(origins);
-        return fanin_fail_memory(error, n * sizeof *lines);
+        return fanin_fail_memory(error, (nslots + n) * sizeof *slots);
     }
     for (size_t i = 0; i < n; i++) {
+        size_t at = (size_t)hashes[i] & (nslots - 1);
         origins[i] = i;
-        if (means[i] != 0 || variances[i] != 0)
-            lines[count++] = (struct line){hashes[i], i};
-    }
-    qsort(lines, count, sizeof *lines, order_lines);
-    for (size_t i = 1; i < count; i++)
-        if (lines[i].hash == lines[i - 1].hash) {
-            origins[lines[i].index] = origins[lines[i - 1].index];
+        if (means[i] == 0 && variances[i] == 0)
+            continue;
+        while (slots[at] != 0 && hashes[slots[at] - 1] != hashes[i])
+            at = (at + 1) & (nslots - 1);
+        if (slots[at] == 0) {
+            slots[at] = i + 1;
+        } else {
+            origins[i] = slots[at] - 1;
             copies->count++;
         }
+    }
     size_t first = 0;
     while (first < n && origins[first] == first)
         first++;
@@ -69,7 +61,7 @@ static fanin_status find_copies(const uint64_t *hashes, const double *means, con
                origins[first + copies->length] == copies->origin + copies->length)
             copies->length++;
     }
-    fanin_free(lines);
+    fanin_free(slots);
     fanin_free(origins);
     return FANIN_OK;
 }

@@ -210,18 +210,23 @@ static double most_unlike(const double *means, const double *variances, uint64_t
                           const fanin_law *law, double grid)
 {
     const double std = fanin_law_std(law), mean = fanin_law_mean(law), kurtosis = fanin_law_kurtosis(law);
-    double worst = 0;
+    double furthest = 0, least = INFINITY, greatest = 0;
     if (means == NULL || variances == NULL || length < MIN_NROW || n < 2)
         return 0;
     for (uint64_t i = 0; i < n; i++) {
         if (variances[i] == 0 && means[i] == 0)
             continue;
-        double off = fabs(means[i] - mean) / std - grid;
-        double second = variances[i] + (means[i] - mean) * (means[i] - mean);
-        worst = fmax(worst, off > 0 ? off * sqrt((double)length) : 0);
-        worst = fmax(worst, fabs(fanin_law_variance_errors(second / (std * std), kurtosis, length)));
+        const double off = fabs(means[i] - mean), second = variances[i] + (means[i] - mean) * (means[i] - mean);
+        furthest = off > furthest ? off : furthest;
+        least = second < least ? second : least;
+        greatest = second > greatest ? second : greatest;
     }
-    return worst;
+    if (least > greatest)
+        return 0;
+    const double low = fabs(fanin_law_variance_errors(least / (std * std), kurtosis, length)),
+                 high = fabs(fanin_law_variance_errors(greatest / (std * std), kurtosis, length)),
+                 off = (furthest / std - grid) * sqrt((double)length);
+    return fmax(off, fmax(low, high));
 }
 
 /* Why values that fit the law were changed since they were drawn; NULL: nothing tells. */

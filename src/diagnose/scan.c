@@ -2,7 +2,7 @@
 /*
  * The pass over weights. A tensor is cut into parts of fixed size, whole rows where rows are short; each part is summed
  * up on its own, and parts are put together in their order, so that no bit depends on threads or on how bytes arrive.
- * Tensors of one part are looked at side by side, larger ones one after the other with their parts side by side.
+ * Tensors of one part are looked at side by side; of larger ones each thread takes the next part there is.
  */
 #include "diagnose/scan.h"
 
@@ -81,6 +81,7 @@ static struct place place_of(const struct cut *cut, uint64_t i)
 
 struct scanning {
     const fanin_weights *weights;
+    const uint8_t *memory; /* of the only weight, which is then not read; or NULL */
     const fanin_parallel *parallel;
     fanin_progress progress;
     void *user;
@@ -128,12 +129,80 @@ static uint64_t nbytes_of(const fanin_weight *weight, uint64_t nelem)
     return nelem / 8 * nbits + (nelem % 8 * nbits + 7) / 8;
 }
 
-static fanin_status read_part(const struct scanning *s, size_t i, struct place place, uint8_t *bytes,
-                              fanin_error *error)
+/* Room for a part. */
+struct buffer {
+    struct fanin_part part;
+    uint8_t *memory, *bytes; /* from a line of the cache on */
+};
+
+enum { LINE = 64 };
+
+/* For the parts of all tensors that are in this pass. */
+static struct fanin_part_limits limits_of(const struct scanning *s, bool is_large)
+{
+    struct fanin_part_limits limits = {.nelem = 1, .nrows = 1, .nbytes = 1};
+    for (size_t i = 0; i < s->weights->nweights; i++) {
+        const fanin_weight *weight = &s->weights->weights[i];
+        const struct cut cut = cut_of(weight);
+        if (cut.nelem == 0 || (cut.nparts > 1) != is_large)
+            continue;
+        const struct place place = place_of(&cut, 0); /* no other part is larger */
+        const uint64_t n = place.end - place.begin, nrows = cut.rows_of_part < cut.nrows ? cut.rows_of_part : cut.nrows,
+                       nbytes = nbytes_of(weight, n), ncolumns = cut.has_columns ? cut.ncols : 0;
+        limits.nelem = n > limits.nelem ? n : limits.nelem;
+        limits.nbytes = nbytes > limits.nbytes ? nbytes : limits.nbytes;
+        limits.nrows = nrows > limits.nrows ? nrows : limits.nrows;
+        limits.ncolumns = ncolumns > limits.ncolumns ? ncolumns : limits.ncolumns;
+    }
+    return limits;
+}
+
+static fanin_status buffer_begin(struct buffer *buffer, const struct fanin_part_limits *limits, fanin_error *error)
+{
+    buffer->memory = fanin_allocate(limits->nbytes + LINE, 1);
+    if (buffer->memory == NULL)
+        return fanin_fail_memory(error, limits->nbytes);
+    buffer->bytes = buffer->memory + (LINE - (uintptr_t)buffer->memory % LINE);
+    fanin_status status = fanin_part_begin(&buffer->part, limits, error);
+    if (status != FANIN_OK) {
+        fanin_free(buffer->memory);
+        buffer->memory = NULL;
+    }
+    return status;
+}
+
+static void buffer_end(struct buffer *buffer)
+{
+    fanin_part_release(&buffer->part);
+    fanin_free(buffer->memory);
+    buffer->memory = NULL;
+}
+
+static fanin_status take_part(const struct scanning *s, size_t i, const struct fanin_whole *whole, struct place place,
+                              struct buffer *buffer, fanin_error *error)
 {
     const fanin_weight *weight = &s->weights->weights[i];
-    uint64_t from = nbytes_of(weight, place.begin);
-    return s->weights->read(s->weights->user, i, from, bytes, (size_t)(nbytes_of(weight, place.end) - from), error);
+    const uint64_t from = nbytes_of(weight, place.begin);
+    const uint8_t *bytes = s->memory != NULL ? s->memory + from : buffer->bytes;
+    if (s->memory == NULL)
+        FANIN_TRY(s->weights->read(s->weights->user, i, from, buffer->bytes,
+                                   (size_t)(nbytes_of(weight, place.end) - from), error));
+    fanin_part_take(&buffer->part, whole, bytes, place.begin, place.end, place.row, place.column);
+    return FANIN_OK;
+}
+
+static fanin_status begin_whole(const struct scanning *s, size_t i, const struct cut *cut, struct fanin_whole *whole,
+                                fanin_error *error)
+{
+    return fanin_whole_begin(whole, s->weights->weights[i].dtype, cut->nelem, cut->nrows, cut->ncols, cut->keeps_rows,
+                             cut->has_columns, error);
+}
+
+static fanin_status visit_whole(const struct scanning *s, size_t i, struct fanin_whole *whole, fanin_error *error)
+{
+    struct fanin_scan scan;
+    FANIN_TRY(fanin_whole_end(whole, &scan, error));
+    return s->visit(s->context, i, &scan, error);
 }
 
 /* -- Tensors of one part --------------------------------------------------------------------------------------------*/
@@ -145,30 +214,22 @@ struct group {
 struct small_pass {
     struct scanning *s;
     const struct group *groups;
+    struct fanin_part_limits limits;
 };
 
-static fanin_status scan_small(struct scanning *s, size_t i, const struct cut *cut, struct fanin_part *part,
-                               uint8_t *bytes, fanin_error *error)
+static fanin_status scan_small(const struct scanning *s, size_t i, const struct cut *cut, struct buffer *buffer,
+                               fanin_error *error)
 {
-    const fanin_weight *weight = &s->weights->weights[i];
     struct fanin_whole whole;
-    FANIN_TRY(fanin_whole_begin(&whole, weight->dtype, cut->nelem, cut->nrows, cut->ncols, cut->keeps_rows,
-                                cut->has_columns, error));
+    FANIN_TRY(begin_whole(s, i, cut, &whole, error));
     fanin_status status = FANIN_OK;
     if (cut->nelem > 0) {
-        struct place place = place_of(cut, 0);
-        status = read_part(s, i, place, bytes, error);
-        if (status == FANIN_OK) {
-            fanin_part_take(part, &whole, bytes, place.begin, place.end, place.row, place.column);
-            fanin_whole_add(&whole, part);
-        }
-    }
-    if (status == FANIN_OK) {
-        struct fanin_scan scan;
-        status = fanin_whole_end(&whole, &scan, error);
+        status = take_part(s, i, &whole, place_of(cut, 0), buffer, error);
         if (status == FANIN_OK)
-            status = s->visit(s->context, i, &scan, error);
+            fanin_whole_add(&whole, &buffer->part);
     }
+    if (status == FANIN_OK)
+        status = visit_whole(s, i, &whole, error);
     fanin_whole_release(&whole);
     return status;
 }
@@ -179,28 +240,24 @@ static void scan_group(void *context, size_t g)
     struct scanning *s = pass->s;
     const struct group *group = &pass->groups[g];
     fanin_error error;
-    struct fanin_part part;
-    uint8_t *bytes = fanin_allocate(PART_NELEM, 8);
-    fanin_status status = bytes != NULL ? fanin_part_begin(&part, PART_NELEM, PART_NROWS, &error)
-                                        : fanin_fail_memory(&error, (uint64_t)PART_NELEM * 8);
+    struct buffer buffer;
+    fanin_status status = buffer_begin(&buffer, &pass->limits, &error);
     if (status != FANIN_OK) {
         fail(s, group->begin, status, &error);
-        fanin_free(bytes);
         return;
     }
     for (size_t i = group->begin; i < group->end && !is_over(s); i++) {
         const fanin_weight *weight = &s->weights->weights[i];
-        struct cut cut = cut_of(weight);
+        const struct cut cut = cut_of(weight);
         if (cut.nparts > 1)
             continue;
-        status = scan_small(s, i, &cut, &part, bytes, &error);
+        status = scan_small(s, i, &cut, &buffer, &error);
         if (status != FANIN_OK)
             fail(s, i, status, &error);
         else
             advance(s, nbytes_of(weight, cut.nelem));
     }
-    fanin_part_release(&part);
-    fanin_free(bytes);
+    buffer_end(&buffer);
 }
 
 static void run_tasks(const struct scanning *s, size_t ntasks, void (*task)(void *context, size_t i), void *context)
@@ -230,7 +287,7 @@ static fanin_status scan_small_ones(struct scanning *s, fanin_error *error)
             nbytes = 0;
         }
     }
-    struct small_pass pass = {.s = s, .groups = groups};
+    struct small_pass pass = {.s = s, .groups = groups, .limits = limits_of(s, false)};
     run_tasks(s, ngroups, scan_group, &pass);
     fanin_free(groups);
     return FANIN_OK;
@@ -238,84 +295,230 @@ static fanin_status scan_small_ones(struct scanning *s, fanin_error *error)
 
 /* -- Tensors of many parts ------------------------------------------------------------------------------------------*/
 
-struct large_pass {
-    struct scanning *s;
+/* Tensors that parts may belong to at once: while the last parts of one are summed up, the next one begins. */
+enum { NOPEN = 2, SPARE = 2 };
+
+struct open_tensor {
+    bool is_open, is_adding; /* a thread is adding parts */
     size_t tensor;
-    const struct cut *cut;
-    const struct fanin_whole *whole;
-    struct fanin_part *parts;
-    uint8_t *bytes; /* PART_NELEM * 8 a part */
-    uint64_t first; /* of this round */
+    struct cut cut;
+    struct fanin_whole whole;
+    uint64_t nadded;
 };
 
-static void scan_part(void *context, size_t i)
+struct piece {
+    struct buffer buffer;
+    bool is_begun, is_taken, is_done;
+    struct open_tensor *of; /* of a piece that is taken, and */
+    uint64_t number;
+};
+
+/* All under the lock, but for what a thread has taken: a piece until it is done, a tensor while it is adding. */
+struct large_pass {
+    struct scanning *s;
+    struct fanin_part_limits limits;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    struct open_tensor open[NOPEN];
+    struct open_tensor *current; /* whose parts are taken; NULL: the next tensor's */
+    size_t next_tensor;
+    uint64_t next_part; /* of the current one */
+    size_t npieces;
+    struct piece *pieces;
+};
+
+static struct piece *free_piece(struct large_pass *pass)
 {
-    const struct large_pass *pass = context;
-    struct scanning *s = pass->s;
-    struct place place = place_of(pass->cut, pass->first + i);
-    uint8_t *bytes = pass->bytes + i * PART_NELEM * 8;
-    fanin_error error;
-    if (is_over(s))
-        return;
-    fanin_status status = read_part(s, pass->tensor, place, bytes, &error);
-    if (status != FANIN_OK) {
-        fail(s, pass->tensor, status, &error);
-        return;
-    }
-    fanin_part_take(&pass->parts[i], pass->whole, bytes, place.begin, place.end, place.row, place.column);
-    advance(s, nbytes_of(&s->weights->weights[pass->tensor], place.end - place.begin));
+    for (size_t i = 0; i < pass->npieces; i++)
+        if (!pass->pieces[i].is_taken)
+            return &pass->pieces[i];
+    return NULL;
 }
 
-static fanin_status scan_large(struct scanning *s, size_t i, const struct cut *cut, struct fanin_part *parts,
-                               uint8_t *bytes, size_t nparts, fanin_error *error)
+static struct open_tensor *closed_tensor(struct large_pass *pass)
 {
-    struct fanin_whole whole;
-    FANIN_TRY(fanin_whole_begin(&whole, s->weights->weights[i].dtype, cut->nelem, cut->nrows, cut->ncols,
-                                cut->keeps_rows, cut->has_columns, error));
-    struct large_pass pass = {.s = s, .tensor = i, .cut = cut, .whole = &whole, .parts = parts, .bytes = bytes};
-    while (pass.first < cut->nparts && !is_over(s)) {
-        uint64_t left = cut->nparts - pass.first;
-        size_t n = left < nparts ? (size_t)left : nparts;
-        run_tasks(s, n, scan_part, &pass);
-        for (size_t p = 0; p < n && !is_over(s); p++)
-            fanin_whole_add(&whole, &parts[p]);
-        pass.first += n;
+    for (size_t i = 0; i < NOPEN; i++)
+        if (!pass->open[i].is_open)
+            return &pass->open[i];
+    return NULL;
+}
+
+static bool find_large(struct large_pass *pass)
+{
+    const fanin_weights *weights = pass->s->weights;
+    while (pass->next_tensor < weights->nweights && cut_of(&weights->weights[pass->next_tensor]).nparts <= 1)
+        pass->next_tensor++;
+    return pass->next_tensor < weights->nweights;
+}
+
+/* The tensor of the next part, NULL where another thread has to end one first. */
+static struct open_tensor *open_current(struct large_pass *pass, fanin_status *status, fanin_error *error)
+{
+    if (pass->current != NULL)
+        return pass->current;
+    struct open_tensor *open = closed_tensor(pass);
+    if (open == NULL)
+        return NULL;
+    *open =
+        (struct open_tensor){.tensor = pass->next_tensor, .cut = cut_of(&pass->s->weights->weights[pass->next_tensor])};
+    *status = begin_whole(pass->s, open->tensor, &open->cut, &open->whole, error);
+    if (*status != FANIN_OK)
+        return NULL;
+    open->is_open = true;
+    pass->current = open;
+    pass->next_part = 0;
+    return open;
+}
+
+/* Waits for a piece and a tensor: those who have them are at work. NULL: nothing is left to be done. */
+static struct piece *take_piece(struct large_pass *pass)
+{
+    fanin_error error;
+    for (;;) {
+        if (is_over(pass->s) || (pass->current == NULL && !find_large(pass)))
+            return NULL;
+        fanin_status status = FANIN_OK;
+        struct piece *piece = free_piece(pass);
+        struct open_tensor *open = piece != NULL ? open_current(pass, &status, &error) : NULL;
+        if (status == FANIN_OK && open != NULL && !piece->is_begun) {
+            status = buffer_begin(&piece->buffer, &pass->limits, &error);
+            piece->is_begun = status == FANIN_OK;
+        }
+        if (status != FANIN_OK) {
+            fail(pass->s, pass->next_tensor, status, &error);
+            return NULL;
+        }
+        if (open != NULL) {
+            piece->is_taken = true;
+            piece->is_done = false;
+            piece->of = open;
+            piece->number = pass->next_part++;
+            if (pass->next_part == open->cut.nparts) {
+                pass->current = NULL;
+                pass->next_tensor++;
+            }
+            return piece;
+        }
+        pthread_cond_wait(&pass->change, &pass->lock);
     }
-    fanin_status status = FANIN_OK;
-    if (!is_over(s)) {
-        struct fanin_scan scan;
-        status = fanin_whole_end(&whole, &scan, error);
-        if (status == FANIN_OK)
-            status = s->visit(s->context, i, &scan, error);
+}
+
+static struct piece *next_done(struct large_pass *pass, const struct open_tensor *open)
+{
+    for (size_t i = 0; i < pass->npieces; i++) {
+        struct piece *piece = &pass->pieces[i];
+        if (piece->is_taken && piece->is_done && piece->of == open && piece->number == open->nadded)
+            return piece;
     }
-    fanin_whole_release(&whole);
-    return status;
+    return NULL;
+}
+
+/* Adds what is next in order, unless another thread is at it, which will find what is done. */
+static void add_done(struct large_pass *pass, struct open_tensor *open)
+{
+    struct piece *piece;
+    if (open->is_adding)
+        return;
+    open->is_adding = true;
+    while ((piece = next_done(pass, open)) != NULL) {
+        pthread_mutex_unlock(&pass->lock);
+        fanin_whole_add(&open->whole, &piece->buffer.part);
+        pthread_mutex_lock(&pass->lock);
+        open->nadded++;
+        piece->is_taken = false;
+        pthread_cond_broadcast(&pass->change);
+    }
+    open->is_adding = false;
+    if (open->nadded < open->cut.nparts)
+        return;
+    pthread_mutex_unlock(&pass->lock);
+    fanin_error error;
+    fanin_status status = is_over(pass->s) ? FANIN_OK : visit_whole(pass->s, open->tensor, &open->whole, &error);
+    if (status != FANIN_OK)
+        fail(pass->s, open->tensor, status, &error);
+    fanin_whole_release(&open->whole);
+    pthread_mutex_lock(&pass->lock);
+    open->is_open = false;
+    pthread_cond_broadcast(&pass->change);
+}
+
+/* One of the threads; a parallel-for that runs one after the other has all done by the first. */
+static void scan_parts(void *context, size_t worker)
+{
+    struct large_pass *pass = context;
+    struct scanning *s = pass->s;
+    struct piece *piece;
+    (void)worker;
+    pthread_mutex_lock(&pass->lock);
+    while ((piece = take_piece(pass)) != NULL) {
+        struct open_tensor *open = piece->of;
+        pthread_mutex_unlock(&pass->lock);
+        fanin_error error;
+        const struct place place = place_of(&open->cut, piece->number);
+        fanin_status status = take_part(s, open->tensor, &open->whole, place, &piece->buffer, &error);
+        if (status != FANIN_OK)
+            fail(s, open->tensor, status, &error);
+        else
+            advance(s, nbytes_of(&s->weights->weights[open->tensor], place.end - place.begin));
+        pthread_mutex_lock(&pass->lock);
+        if (is_over(s))
+            break;
+        piece->is_done = true;
+        add_done(pass, open);
+    }
+    pthread_cond_broadcast(&pass->change); /* whoever waits may wait for what is over */
+    pthread_mutex_unlock(&pass->lock);
 }
 
 static fanin_status scan_large_ones(struct scanning *s, fanin_error *error)
 {
-    bool is_any = false;
-    for (size_t i = 0; i < s->weights->nweights; i++)
-        is_any = is_any || cut_of(&s->weights->weights[i]).nparts > 1;
-    if (!is_any)
+    const size_t nthreads = s->parallel != NULL && s->parallel->nthreads > 1 ? (size_t)s->parallel->nthreads : 1;
+    struct large_pass pass = {.s = s, .limits = limits_of(s, true), .npieces = nthreads > 1 ? nthreads + SPARE : 1};
+    if (!find_large(&pass))
         return FANIN_OK;
-    size_t nparts = s->parallel != NULL && s->parallel->nthreads > 1 ? (size_t)s->parallel->nthreads : 1, nbegun = 0;
-    struct fanin_part *parts = fanin_allocate_zeroed(nparts, sizeof *parts);
-    uint8_t *bytes = fanin_allocate(nparts, (size_t)PART_NELEM * 8);
-    fanin_status status =
-        parts != NULL && bytes != NULL ? FANIN_OK : fanin_fail_memory(error, nparts * (uint64_t)PART_NELEM * 8);
-    for (; nbegun < nparts && status == FANIN_OK; nbegun++)
-        status = fanin_part_begin(&parts[nbegun], PART_NELEM, PART_NROWS, error);
-    for (size_t i = 0; i < s->weights->nweights && status == FANIN_OK && !is_over(s); i++) {
-        struct cut cut = cut_of(&s->weights->weights[i]);
-        if (cut.nparts > 1)
-            status = scan_large(s, i, &cut, parts, bytes, nparts, error);
+    pass.pieces = fanin_allocate_zeroed(pass.npieces, sizeof *pass.pieces);
+    if (pass.pieces == NULL)
+        return fanin_fail_memory(error, pass.npieces * sizeof *pass.pieces);
+    pthread_mutex_init(&pass.lock, NULL);
+    pthread_cond_init(&pass.change, NULL);
+    run_tasks(s, nthreads, scan_parts, &pass);
+    pthread_cond_destroy(&pass.change);
+    pthread_mutex_destroy(&pass.lock);
+    for (size_t i = 0; i < NOPEN; i++)
+        if (pass.open[i].is_open)
+            fanin_whole_release(&pass.open[i].whole);
+    for (size_t i = 0; i < pass.npieces; i++)
+        if (pass.pieces[i].is_begun)
+            buffer_end(&pass.pieces[i].buffer);
+    fanin_free(pass.pieces);
+    return FANIN_OK;
+}
+
+static fanin_status scan(struct scanning *s, fanin_error *error)
+{
+    fanin_clear(error);
+    for (size_t i = 0; i < s->weights->nweights; i++) {
+        const fanin_weight *weight = &s->weights->weights[i];
+        uint64_t nelem, nbits;
+        if (!fanin_shape_nelem(weight->shape, weight->ndim, &nelem) || fanin_dtype_nbits(weight->dtype) == 0 ||
+            !fanin_checked_mul(nelem, fanin_dtype_nbits(weight->dtype), &nbits))
+            return fanin_fail(error, FANIN_ERROR_SHAPE,
+                              "weight %zu has a negative dimension, no dtype, or too many elements", i);
+        s->total_nbytes += nbytes_of(weight, nelem);
     }
-    for (size_t p = 0; p < nbegun; p++)
-        fanin_part_release(&parts[p]);
-    fanin_free(bytes);
-    fanin_free(parts);
-    return status;
+    pthread_mutex_init(&s->lock, NULL);
+    fanin_status status = scan_small_ones(s, error);
+    if (status == FANIN_OK && !is_over(s))
+        status = scan_large_ones(s, error);
+    pthread_mutex_destroy(&s->lock);
+    if (status != FANIN_OK)
+        return status;
+    if (s->status != FANIN_OK) {
+        if (error != NULL)
+            *error = s->error;
+        return s->status;
+    }
+    return s->is_cancelled ? fanin_fail(error, FANIN_ERROR_CANCELLED, "stopped by the caller") : FANIN_OK;
 }
 
 fanin_status fanin_scan_weights(const fanin_weights *weights, const fanin_parallel *parallel, fanin_progress progress,
@@ -327,27 +530,13 @@ fanin_status fanin_scan_weights(const fanin_weights *weights, const fanin_parall
                          .user = user,
                          .visit = visit,
                          .context = context};
-    fanin_clear(error);
-    for (size_t i = 0; i < weights->nweights; i++) {
-        const fanin_weight *weight = &weights->weights[i];
-        uint64_t nelem, nbits;
-        if (!fanin_shape_nelem(weight->shape, weight->ndim, &nelem) || fanin_dtype_nbits(weight->dtype) == 0 ||
-            !fanin_checked_mul(nelem, fanin_dtype_nbits(weight->dtype), &nbits))
-            return fanin_fail(error, FANIN_ERROR_SHAPE,
-                              "weight %zu has a negative dimension, no dtype, or too many elements", i);
-        s.total_nbytes += nbytes_of(weight, nelem);
-    }
-    pthread_mutex_init(&s.lock, NULL);
-    fanin_status status = scan_small_ones(&s, error);
-    if (status == FANIN_OK && !is_over(&s))
-        status = scan_large_ones(&s, error);
-    pthread_mutex_destroy(&s.lock);
-    if (status != FANIN_OK)
-        return status;
-    if (s.status != FANIN_OK) {
-        if (error != NULL)
-            *error = s.error;
-        return s.status;
-    }
-    return s.is_cancelled ? fanin_fail(error, FANIN_ERROR_CANCELLED, "stopped by the caller") : FANIN_OK;
+    return scan(&s, error);
+}
+
+fanin_status fanin_scan_memory(const fanin_weight *weight, const void *data, const fanin_parallel *parallel,
+                               fanin_scan_visit visit, void *context, fanin_error *error)
+{
+    const fanin_weights weights = {.nweights = 1, .weights = weight, .name = weight->name};
+    struct scanning s = {.weights = &weights, .memory = data, .parallel = parallel, .visit = visit, .context = context};
+    return scan(&s, error);
 }

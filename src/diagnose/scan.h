@@ -38,6 +38,10 @@ typedef fanin_status (*fanin_scan_visit)(void *context, size_t i, const struct f
 fanin_status fanin_scan_weights(const fanin_weights *weights, const fanin_parallel *parallel, fanin_progress progress,
                                 void *user, fanin_scan_visit visit, void *context, fanin_error *error);
 
+/* The same of one weight in memory, aligned for its dtype, which is not copied. */
+fanin_status fanin_scan_memory(const fanin_weight *weight, const void *data, const fanin_parallel *parallel,
+                               fanin_scan_visit visit, void *context, fanin_error *error);
+
 /* Value of f32 whose upper 16 bits are the bin and the lower 0: the edge toward zero of what the bin counts. */
 double fanin_scan_bin_edge(uint32_t bin);
 /* Whether every value of the dtype is the edge of its bin. */

@@ -31,6 +31,9 @@ fanin_status fanin_statistics_of(const fanin_tensor *tensor, const fanin_paralle
         return fanin_fail(error, FANIN_ERROR_SHAPE, "statistics are made of contiguous tensors; copy this one first");
     const fanin_weight weight = {
         .name = "tensor", .dtype = tensor->dtype, .ndim = tensor->ndim, .shape = tensor->shape};
+    const unsigned nbytes = (fanin_dtype_nbits(tensor->dtype) + 7) / 8;
+    if (tensor->data != NULL && nbytes > 0 && (uintptr_t)tensor->data % nbytes == 0)
+        return fanin_scan_memory(&weight, tensor->data, parallel, keep, statistics, error);
     const fanin_weights weights = {
         .nweights = 1, .weights = &weight, .read = read_memory, .user = tensor->data, .name = "tensor"};
     return fanin_scan_weights(&weights, parallel, NULL, NULL, keep, statistics, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sums over the values of parts, and of parts put together. A part is gone through by strips of columns, a few rows at a
- * time, so that what was read stays in the first cache for all that is done with it; the order is fixed by the shape.
+ * Sums over the values of parts, and of parts put together. A part is gone through by strips of columns, a few rows at
+ * a time, so that what was read stays in the first cache for all that is done with it; the order is fixed by the shape.
  */
 #include "diagnose/summarize.h"
 
@@ -85,24 +85,25 @@ static float toward_zero(double value)
 
 /* -- A part ---------------------------------------------------------------------------------------------------------*/
 
-fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, uint64_t max_nrows, fanin_error *error)
+fanin_status fanin_part_begin(struct fanin_part *part, const struct fanin_part_limits *limits, fanin_error *error)
 {
-    *part = (struct fanin_part){.max_nelem = max_nelem};
+    const uint64_t nrows = limits->nrows, ncolumns = limits->ncolumns;
+    *part = (struct fanin_part){.max_nelem = limits->nelem};
     part->bins = fanin_allocate_zeroed(FANIN_SCAN_NBINS, sizeof *part->bins);
-    part->room = fanin_allocate(max_nelem, 12);
-    part->row_hashes = fanin_allocate(max_nrows, sizeof *part->row_hashes);
-    part->row_sums = fanin_allocate(max_nrows, sizeof *part->row_sums);
-    part->row_squares = fanin_allocate(max_nrows, sizeof *part->row_squares);
-    part->row_keys = fanin_allocate(max_nrows, sizeof *part->row_keys);
-    part->column_hashes = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_hashes);
-    part->column_sums = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_sums);
-    part->column_squares = fanin_allocate(FANIN_SCAN_MAX_COLUMNS, sizeof *part->column_squares);
+    part->room = fanin_allocate(limits->nelem, 12);
+    part->row_hashes = fanin_allocate(nrows, sizeof *part->row_hashes);
+    part->row_sums = fanin_allocate(nrows, sizeof *part->row_sums);
+    part->row_squares = fanin_allocate(nrows, sizeof *part->row_squares);
+    part->row_keys = fanin_allocate(nrows, sizeof *part->row_keys);
+    part->column_hashes = fanin_allocate(ncolumns, sizeof *part->column_hashes);
+    part->column_sums = fanin_allocate(ncolumns, sizeof *part->column_sums);
+    part->column_squares = fanin_allocate(ncolumns, sizeof *part->column_squares);
     if (part->bins != NULL && part->room != NULL && part->row_hashes != NULL && part->row_sums != NULL &&
         part->row_squares != NULL && part->row_keys != NULL && part->column_hashes != NULL &&
         part->column_sums != NULL && part->column_squares != NULL)
         return FANIN_OK;
     fanin_part_release(part);
-    return fanin_fail_memory(error, max_nelem * 12 + max_nrows * 32 + FANIN_SCAN_MAX_COLUMNS * 24);
+    return fanin_fail_memory(error, limits->nelem * 12 + nrows * 32 + ncolumns * 24);
 }
 
 void fanin_part_release(struct fanin_part *part)
@@ -179,10 +180,17 @@ static void use_bins(struct fanin_bin_range *used, struct fanin_bin_range more)
 /* Bins beyond the greatest of each sign are empty: `greatest` of numbers above 0, of those below. */
 static void find_used_bins(struct fanin_part *part, const double greatest[2], bool is_finite)
 {
+    enum { RUN = 64 };
     for (uint32_t sign = 0; sign < 2; sign++) {
         const uint32_t *bins = part->bins + sign * FANIN_SCAN_SIGN;
         uint32_t begin = 0,
                  end = is_finite ? (fanin_f32_bits(toward_zero(greatest[sign])) >> 16) + 1 : (uint32_t)FANIN_SCAN_SIGN;
+        for (uint32_t any = 0; begin + RUN <= end; begin += RUN) {
+            for (uint32_t i = 0; i < RUN; i++)
+                any |= bins[begin + i];
+            if (any != 0)
+                break;
+        }
         while (begin < end && bins[begin] == 0)
             begin++;
         if (begin < end)
@@ -822,55 +830,77 @@ static uint32_t key_of(float value)
     return value == 0 ? 0 : isnan(value) ? 0x7fc00000 : fanin_f32_bits(value);
 }
 
-/* Of keys that share the upper byte of their product with an odd number; slots are 0 but for those found. */
-static size_t count_bucket(const uint32_t *keys, size_t n, uint32_t *slots)
+static unsigned bits_for(size_t n)
 {
-    size_t nslots = 64, count = 0;
-    while (nslots < 2 * n)
-        nslots *= 2;
-    memset(slots, 0, nslots * sizeof *slots);
+    unsigned nbits = 7;
+    while (((size_t)1 << nbits) < 2 * n)
+        nbits++;
+    return nbits;
+}
+
+/* By a table of keys that have been seen; slots are 0 but for those. */
+static size_t count_keys(const uint32_t *keys, size_t n, uint32_t *slots)
+{
+    const unsigned nbits = bits_for(n);
+    size_t count = 0;
+    memset(slots, 0, sizeof *slots << nbits);
     for (size_t i = 0; i < n; i++) {
-        size_t at = (size_t)(keys[i] * UINT64_C(0x9e3779b97f4a7c15) >> 38) & (nslots - 1);
+        size_t at = keys[i] * UINT32_C(0x9e3779b1) >> (32 - nbits);
         while (slots[at] != 0 && slots[at] != keys[i] + 1)
-            at = (at + 1) & (nslots - 1);
+            at = (at + 1) & (((size_t)1 << nbits) - 1);
         count += slots[at] == 0;
         slots[at] = keys[i] + 1; /* no key is all ones */
     }
     return count;
 }
 
-/* Counts distinct values bucket by bucket, so that the slots of each stay in the first cache. */
-static fanin_status count_distinct(const float *values, size_t n, size_t *count, fanin_error *error)
+/*
+ * Distinct values. Of 16 n places and more, a bit each, most values have one to themselves; those that have not, equal
+ * or not, are told apart in a table. Values of 16 bits have exact places.
+ */
+static fanin_status count_distinct(const float *values, size_t n, bool is_narrow, size_t *count, fanin_error *error)
 {
-    size_t nslots = 64, ends[257] = {0};
-    while (nslots < 2 * n)
-        nslots *= 2;
-    uint32_t *slots = fanin_allocate(nslots + n, sizeof *slots), *keys = slots + nslots;
-    if (slots == NULL)
-        return fanin_fail_memory(error, (nslots + n) * sizeof *slots);
-    for (size_t i = 0; i < n; i++)
-        ends[1 + (uint8_t)(key_of(values[i]) * UINT64_C(0x9e3779b97f4a7c15) >> 56)]++;
-    for (size_t k = 1; k < 257; k++)
-        ends[k] += ends[k - 1];
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t key = key_of(values[i]);
-        keys[ends[(uint8_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 56)]++] = key;
+    enum { NARROW_BITS = 19 }; /* f16 and bf16 leave the lower 13 of 32 empty */
+    const unsigned nbits = is_narrow ? (unsigned)NARROW_BITS : bits_for(n) + 3, shift = 32 - nbits;
+    const uint32_t factor = is_narrow ? 1 : UINT32_C(0x85ebca6b);
+    const size_t nwords = (size_t)1 << (nbits - 6), nslots = (size_t)1 << bits_for(n);
+    uint64_t *seen = fanin_allocate_zeroed(2 * nwords, sizeof *seen), *shared = seen + nwords;
+    uint32_t *keys = fanin_allocate(n + nslots, sizeof *keys);
+    size_t nshared = 0, nkeys = 0;
+    if (seen == NULL || keys == NULL) {
+        fanin_free(keys);
+        fanin_free(seen);
+        return fanin_fail_memory(error, 16 * nwords + 4 * (n + nslots));
     }
     *count = 0;
-    for (size_t k = 0, begin = 0; k < 256; k++) { /* what was the beginning of a bucket is its end now */
-        *count += ends[k] > begin ? count_bucket(keys + begin, ends[k] - begin, slots) : 0;
-        begin = ends[k];
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t place = key_of(values[i]) * factor >> shift;
+        const uint64_t bit = (uint64_t)1 << place % 64, before = seen[place / 64] & bit;
+        nshared += (before & ~shared[place / 64]) != 0;
+        *count += before == 0;
+        seen[place / 64] |= bit;
+        shared[place / 64] |= before;
     }
-    fanin_free(slots);
+    if (!is_narrow && nshared > 0) {
+        for (size_t i = 0; i < n; i++) {
+            const uint32_t key = key_of(values[i]), place = key * factor >> shift;
+            keys[nkeys] = key;
+            nkeys += shared[place / 64] >> place % 64 & 1;
+        }
+        *count += count_keys(keys, nkeys, keys + n) - nshared;
+    }
+    fanin_free(keys);
+    fanin_free(seen);
     return FANIN_OK;
 }
 
 static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statistics *statistics, fanin_error *error)
 {
     const size_t n = whole->nfirst;
-    size_t ndistinct, nfinite = 0;
+    const bool is_narrow = whole->dtype != FANIN_F32 && whole->dtype != FANIN_F64;
+    size_t ndistinct = 0, nfinite = 0;
     double sum = 0, squares = 0, products = 0;
-    FANIN_TRY(count_distinct(whole->first, n, &ndistinct, error));
+    FANIN_TRY(count_distinct(whole->first, n, is_narrow, &ndistinct, error));
     for (size_t i = 0; i < n; i++)
         if (isfinite(whole->first[i])) {
             sum += (double)whole->first[i];

@@ -26,6 +26,11 @@ struct fanin_bin_range {
     uint32_t begin, end;
 };
 
+/* What a part has room for. */
+struct fanin_part_limits {
+    uint64_t nelem, nrows, ncolumns, nbytes;
+};
+
 struct fanin_part {
     uint64_t max_nelem;
     uint64_t begin, end, row, column; /* elements; where the first one lies */
@@ -38,7 +43,7 @@ struct fanin_part {
     struct fanin_bin_range used[2];
     const float *floats; /* the values as f32: the caller's bytes, or in the room */
     uint8_t *room;       /* 12 bytes an element */
-    /* by row from `row` on: a cut row's hash is that of its piece, before mixing */
+    /* by row from `row` on, of a cut row those of its piece */
     uint64_t *row_hashes;
     double *row_sums, *row_squares;
     uint64_t *row_keys;
@@ -72,7 +77,7 @@ struct fanin_whole {
 /* Whether values of the dtype are summed up; of others there is a hash alone. */
 bool fanin_is_summed(fanin_dtype dtype);
 
-fanin_status fanin_part_begin(struct fanin_part *part, uint64_t max_nelem, uint64_t max_nrows, fanin_error *error);
+fanin_status fanin_part_begin(struct fanin_part *part, const struct fanin_part_limits *limits, fanin_error *error);
 void fanin_part_release(struct fanin_part *part);
 /*
  * Sums up elements [begin, end) of the whole, which begin in `row` at `column`; bytes are theirs alone, aligned for the

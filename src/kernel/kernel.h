@@ -86,8 +86,8 @@ struct fanin_truncation {
 };
 
 /*
- * What sums of values are added to. `columns` and `column_squares` may be NULL together, and so may `bins`: counts by the
- * upper 16 bits, of f32 alone.
+ * What sums of values are added to. `columns` and `column_squares` may be NULL together, and so may `bins`: counts by
+ * the upper 16 bits, of f32 alone.
  */
 enum { FANIN_SUM_LANES = 8 };
 struct fanin_sums {
@@ -109,7 +109,8 @@ struct fanin_summing {
     void (*sums)(const void *values, size_t nrows, size_t ncols, size_t n, const struct fanin_sums *sums);
     /* sums of the first four powers of what values are from `from`, which are finite */
     void (*powers)(const void *values, size_t n, double from, double powers[4]);
-    /* adds to hashes (sums.inc.h); a column's words are values of 64 bits, two of 32 bits from a row and the next one */
+    /* adds to hashes (sums.inc.h); a column's words are values of 64 bits, two of 32 bits from a row and the next one
+     */
     void (*hash_columns)(const void *bits, size_t nrows, size_t ncols, size_t n, const uint64_t *keys,
                          uint64_t *hashes);
 };

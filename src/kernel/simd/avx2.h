@@ -136,10 +136,7 @@ static inline vq vq_zip(const void *p, const void *q)
     __m128i low = _mm_loadu_si128(p), high = _mm_loadu_si128(q);
     return _mm256_set_m128i(_mm_unpackhi_epi32(low, high), _mm_unpacklo_epi32(low, high));
 }
-static inline vq vq_fold(vq a, vq key)
-{
-    return _mm256_xor_si256(_mm256_xor_si256(a, key), _mm256_srli_epi64(a, 16));
-}
+static inline vq vq_fold(vq a, vq key) { return _mm256_xor_si256(_mm256_xor_si256(a, key), _mm256_srli_epi64(a, 16)); }
 static inline vq vq_product_of_halves(vq a) { return _mm256_mul_epu32(a, _mm256_srli_epi64(a, 32)); }
 
 static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *second)
