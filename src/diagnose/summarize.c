@@ -212,29 +212,24 @@ static uint64_t count_equal(const uint8_t *values, size_t n, bool is_wide, doubl
     return count;
 }
 
-/* Of rows that lie `pitch` bytes apart. */
 static void take_extremes(struct fanin_part *part, const struct fanin_summing *kernel, const uint8_t *values,
-                          bool is_wide, size_t nrows, size_t pitch, size_t n)
+                          bool is_wide, size_t nrows, size_t ncols, size_t n)
 {
-    double least = INFINITY, greatest = -INFINITY;
-    for (size_t r = 0; r < nrows; r++) {
-        double extremes[2];
-        kernel->extremes(values + r * pitch, n, extremes);
-        least = extremes[0] < least ? extremes[0] : least;
-        greatest = extremes[1] > greatest ? extremes[1] : greatest;
-    }
-    if (least < part->min) {
-        part->min = least;
+    const size_t pitch = ncols * (is_wide ? 8 : 4);
+    double extremes[2];
+    kernel->extremes(values, nrows, ncols, n, extremes);
+    if (extremes[0] < part->min) {
+        part->min = extremes[0];
         part->nmin = 0;
     }
-    if (greatest > part->max) {
-        part->max = greatest;
+    if (extremes[1] > part->max) {
+        part->max = extremes[1];
         part->nmax = 0;
     }
-    for (size_t r = 0; r < nrows && least == part->min; r++)
-        part->nmin += count_equal(values + r * pitch, n, is_wide, least);
-    for (size_t r = 0; r < nrows && greatest == part->max; r++)
-        part->nmax += count_equal(values + r * pitch, n, is_wide, greatest);
+    for (size_t r = 0; r < nrows && extremes[0] == part->min; r++)
+        part->nmin += count_equal(values + r * pitch, n, is_wide, part->min);
+    for (size_t r = 0; r < nrows && extremes[1] == part->max; r++)
+        part->nmax += count_equal(values + r * pitch, n, is_wide, part->max);
 }
 
 static void take_zero_runs(struct fanin_part *part, const struct matrix *matrix)
@@ -415,7 +410,7 @@ static void take_strips(struct fanin_part *part, const struct fanin_whole *whole
             if (n == length)
                 take_extremes(part, kernel, values, matrix->is_wide, 1, 0, nrows * n);
             else
-                take_extremes(part, kernel, values, matrix->is_wide, nrows, length * width, n);
+                take_extremes(part, kernel, values, matrix->is_wide, nrows, length, n);
         }
     }
 }
@@ -894,27 +889,50 @@ static fanin_status count_distinct(const float *values, size_t n, bool is_narrow
     return FANIN_OK;
 }
 
+/* What the value is from `from`; of NaN and infinity nothing. */
+static double difference(float value, double from)
+{
+    return fabsf(value) <= FLT_MAX ? (double)value - from : 0;
+}
+
+/* Sums in four lanes, which do not wait for each other. */
+enum { NLANES = 4 };
+
+static double sum_lanes(const double lanes[NLANES])
+{
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
 static fanin_status look_at_first(const struct fanin_whole *whole, fanin_statistics *statistics, fanin_error *error)
 {
-    const size_t n = whole->nfirst;
+    const size_t n = whole->nfirst, nsteps = (n - 1) / NLANES;
+    const float *first = whole->first, *next = first + 1;
     const bool is_narrow = whole->dtype != FANIN_F32 && whole->dtype != FANIN_F64;
     size_t ndistinct = 0, nfinite = 0;
-    double sum = 0, squares = 0, products = 0;
-    FANIN_TRY(count_distinct(whole->first, n, is_narrow, &ndistinct, error));
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(whole->first[i])) {
-            sum += (double)whole->first[i];
-            nfinite++;
-        }
+    double lanes[NLANES] = {0}, squares[NLANES] = {0}, products[NLANES] = {0};
+    FANIN_TRY(count_distinct(first, n, is_narrow, &ndistinct, error));
     statistics->distinct = (double)ndistinct / (double)n;
-    double mean = nfinite > 0 ? sum / (double)nfinite : 0, previous = 0;
-    for (size_t i = 0; i < n; i++) {
-        double d = isfinite(whole->first[i]) ? (double)whole->first[i] - mean : 0;
-        squares += d * d;
-        products += d * previous;
-        previous = d;
+    for (size_t i = 0; i < n; i++)
+        nfinite += fabsf(first[i]) <= FLT_MAX;
+    for (size_t i = 0; i < nsteps * NLANES; i += NLANES)
+        for (size_t k = 0; k < NLANES; k++)
+            lanes[k] += difference(first[i + k], 0);
+    for (size_t i = nsteps * NLANES; i < n; i++)
+        lanes[0] += difference(first[i], 0);
+    const double mean = nfinite > 0 ? sum_lanes(lanes) / (double)nfinite : 0;
+    for (size_t i = 0; i < nsteps * NLANES; i += NLANES)
+        for (size_t k = 0; k < NLANES; k++) {
+            const double d = difference(first[i + k], mean);
+            squares[k] += d * d;
+            products[k] += d * difference(next[i + k], mean);
+        }
+    for (size_t i = nsteps * NLANES; i < n; i++) {
+        const double d = difference(first[i], mean);
+        squares[0] += d * d;
+        products[0] += i + 1 < n ? d * difference(first[i + 1], mean) : 0;
     }
-    statistics->lag1 = squares > 0 ? products / squares : (double)NAN;
+    const double square = sum_lanes(squares);
+    statistics->lag1 = square > 0 ? sum_lanes(products) / square : (double)NAN;
     return FANIN_OK;
 }
 

@@ -99,10 +99,11 @@ struct fanin_sums {
 
 /* Sums over values of statistics; void is float or double. */
 struct fanin_summing {
-    /* the least and the greatest; NaN is neither, and without others they are infinity and its opposite */
-    void (*extremes)(const void *values, size_t n, double extremes[2]);
+    /* Of columns 0 to n - 1 of rows that lie ncols apart the least and the greatest; NaN is neither, and where there is
+       nothing else they are infinity and its opposite. */
+    void (*extremes)(const void *values, size_t nrows, size_t ncols, size_t n, double extremes[2]);
     /*
-     * Of columns 0 to n - 1 of rows that lie ncols apart. Of a row: column i to lane i % 8 after it was added to column
+     * Of the same columns. Of a row: column i to lane i % 8 after it was added to column
      * i + 8, sixteen columns a step, those that are missing are 0 and a step of their own; lanes in pairs 4 apart, then
      * 2, 1. Cubes and fourth powers so too, 4 rows by turns as long as there are as many. Of a column: row after row.
      */

@@ -7,31 +7,30 @@
  * of the vocabulary for it, DOUBLES(p) as many of the type from p on as fill a vector of doubles.
  */
 
-static void SUMMARIZE(extremes)(const void *data, size_t n, double extremes[2])
+static void SUMMARIZE(extremes)(const void *data, size_t nrows, size_t ncols, size_t n, double extremes[2])
 {
-    const REAL *values = data;
-    REAL least = (REAL)INFINITY, greatest = -(REAL)INFINITY;
-    size_t i = 0;
-    if (n >= 2 * LANES) {
-        VECTOR low = V(set1)(least), high = V(set1)(greatest), low2 = low, high2 = high;
-        REAL lanes[2][LANES];
+    const REAL *row = data;
+    REAL lanes[2][LANES], least = (REAL)INFINITY, greatest = -(REAL)INFINITY;
+    VECTOR low = V(set1)(least), high = V(set1)(greatest), low2 = low, high2 = high;
+    for (size_t r = 0; r < nrows; r++, row += ncols) {
+        size_t i = 0;
         for (; i + 2 * LANES <= n; i += 2 * LANES) {
-            VECTOR a = V(load)(values + i), b = V(load)(values + i + LANES);
+            VECTOR a = V(load)(row + i), b = V(load)(row + i + LANES);
             low = V(min)(a, low);
             high = V(max)(a, high);
             low2 = V(min)(b, low2);
             high2 = V(max)(b, high2);
         }
-        V(store)(lanes[0], V(min)(low, low2));
-        V(store)(lanes[1], V(max)(high, high2));
-        for (size_t k = 0; k < LANES; k++) {
-            least = lanes[0][k] < least ? lanes[0][k] : least;
-            greatest = lanes[1][k] > greatest ? lanes[1][k] : greatest;
+        for (; i < n; i++) {
+            least = row[i] < least ? row[i] : least;
+            greatest = row[i] > greatest ? row[i] : greatest;
         }
     }
-    for (; i < n; i++) {
-        least = values[i] < least ? values[i] : least;
-        greatest = values[i] > greatest ? values[i] : greatest;
+    V(store)(lanes[0], V(min)(low, low2));
+    V(store)(lanes[1], V(max)(high, high2));
+    for (size_t k = 0; k < LANES; k++) {
+        least = lanes[0][k] < least ? lanes[0][k] : least;
+        greatest = lanes[1][k] > greatest ? lanes[1][k] : greatest;
     }
     extremes[0] = (double)least;
     extremes[1] = (double)greatest;
