@@ -43,21 +43,32 @@ def _import(name: str) -> typing.Any:
         _fail("%s cannot be imported (%s)" % (name, e))
 
 
-def _config(transformers: typing.Any, text: str, settings: typing.Dict[str, typing.Any]) -> typing.Any:
-    """A configuration from a config.json (or its folder), or the default one of a model type."""
+def _config(
+    transformers: typing.Any, kind: typing.Any, text: str, settings: typing.Dict[str, typing.Any]
+) -> typing.Any:
+    """A configuration from a config.json (or its folder), or the default one of a model type; kind: the model's class."""
     if os.path.exists(text):
         path = os.path.join(text, "config.json") if os.path.isdir(text) else text
-        with open(path, encoding="utf-8") as file:
-            fields = json.load(file)
-        kind = fields.pop("model_type", None)
-        if kind is None:
-            _fail('%s has no "model_type"' % path)
+        try:
+            with open(path, encoding="utf-8") as file:
+                fields = json.load(file)
+        except ValueError as e:
+            _fail("%s is not JSON: %s" % (path, e))
+        if not isinstance(fields, dict):
+            _fail("%s holds no JSON object" % path)
+        model_type = fields.pop("model_type", None)
         fields.update(settings)
-        return transformers.AutoConfig.for_model(kind, **fields)
+        if model_type is not None:
+            return transformers.AutoConfig.for_model(model_type, **fields)
+        config_class = getattr(kind, "config_class", None)
+        if config_class is None:
+            _fail('%s has no "model_type"; add it, or name a class that has one configuration' % path)
+        return config_class(**fields)
     try:
         return transformers.AutoConfig.for_model(text, **settings)
     except ValueError as e:
-        _fail("--config is neither a file nor a model type: %s" % e)
+        # transformers goes on with all the types there are
+        _fail("--config is neither a file nor a model type: %s" % str(e).partition(". ")[0])
 
 
 def _of_transformers(name: str, options: argparse.Namespace, settings: typing.Dict[str, typing.Any]) -> Build:
@@ -65,10 +76,10 @@ def _of_transformers(name: str, options: argparse.Namespace, settings: typing.Di
     torch, transformers = _import("torch"), _import("transformers")
     if options.config is None:
         _fail("transformers:%s needs --config: a config.json, its folder, or a model type such as gpt2" % name)
-    config = _config(transformers, options.config, settings)
     kind = getattr(transformers, name, None)
     if kind is None:
         _fail("transformers has no %s" % name)
+    config = _config(transformers, kind, options.config, settings)
     dtype = getattr(torch, options.dtype)
     make = kind.from_config if hasattr(kind, "from_config") else kind._from_config
     return lambda: make(config, dtype=dtype)

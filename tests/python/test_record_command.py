@@ -104,6 +104,16 @@ def test_libraries():
             "neither a file nor a model type"
             in record("transformers:GPT2LMHeadModel", "--config", "gpt9", "-o", "x.json", status=1)[1]
         )
+        assert len(record("transformers:GPT2LMHeadModel", "--config", "no.json", "-o", "x.json", status=1)[1]) < 200
+        config.pop("model_type")  # the class knows its own
+        (FOLDER / "plain.json").write_text(json.dumps(config))
+        record("transformers:GPT2LMHeadModel", "--config", "plain.json", "--no-check", "-o", "plain.plan.json")
+        assert (
+            'has no "model_type"; add it'
+            in record("transformers:AutoModel", "--config", "plain.json", "-o", "x.json", status=1)[1]
+        )
+        (FOLDER / "broken.json").write_text("{")
+        assert "is not JSON" in record("transformers:AutoModel", "--config", "broken.json", "-o", "x.json", status=1)[1]
         assert "no NoSuch" in record("transformers:NoSuch", "--config", "gpt2", "-o", "x.json", status=1)[1]
         made += 1
     print("%d libraries" % made)
