@@ -211,10 +211,14 @@ static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule, str
     return can.open ? v : vf_select(vf_lt(v, vf_set1(rule->upper)), v, vf_set1(rule->from));
 }
 
-/* Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. */
+/*
+ * Two vectors a step. The words of a short last step go through memory of its own: same operations, same bits. Inlined
+ * whatever it costs: gcc would rather ask in each step what is the same in all.
+ */
 #define DEFINE_UNIFORM_RUN(name, type, store2)                                                                         \
-    static inline void name(type *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,                  \
-                            struct uniform_shortcuts can, bool running)                                                \
+    __attribute__((always_inline)) static inline void name(type *out, uint32_t *raw, size_t n,                         \
+                                                           const struct fanin_uniform_f32 *rule,                       \
+                                                           struct uniform_shortcuts can, bool running)                 \
     {                                                                                                                  \
         enum { STEP = 2 * W };                                                                                         \
         const struct fanin_uniform_f32 r = *rule; /* stores cannot change it */                                        \
