@@ -78,14 +78,16 @@ static int list_weights(const settings *given, subject *of)
     of->items = calloc(n + 1, sizeof *of->items);
     of->numbers = calloc(n + 1, sizeof *of->numbers);
     bool *made = calloc(n + 1, sizeof *made);
-    fanin_error error;
-    int exit_status = of->items == NULL || of->numbers == NULL || made == NULL          ? fail_memory()
-                      : fanin_repair_recorded(of->checkpoint, made, &error) != FANIN_OK ? fail_with(&error)
-                                                                                        : EXIT_OK;
-    if (exit_status != EXIT_OK) {
+    if (of->items == NULL || of->numbers == NULL || made == NULL) {
         free(made);
         free(keep);
-        return exit_status;
+        return fail_memory();
+    }
+    fanin_error error;
+    if (fanin_repair_recorded(of->checkpoint, made, &error) != FANIN_OK) {
+        free(made);
+        free(keep);
+        return fail_with(&error);
     }
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
