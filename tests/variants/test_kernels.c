@@ -596,6 +596,59 @@ static void test_ties_of_angles(void **state)
     }
 }
 
+static void compare_summing(const struct fanin_summing *a, const struct fanin_summing *b, size_t width,
+                            const void *data)
+{
+    enum { NCOLS = 41, NROWS = 11 };
+    uint64_t keys[NROWS];
+    random_words((uint32_t *)keys, 2 * NROWS, 3);
+    for (size_t n = 1; n <= NCOLS; n++)
+        for (size_t nrows = 1; nrows <= NROWS; nrows++) {
+            double sums[2][2 * NROWS + 2 * NCOLS + 2 * FANIN_SUM_LANES] = {{0}}, found[2][6];
+            uint64_t hashes[2][NCOLS] = {{0}};
+            static uint32_t bins[2][65536];
+            for (size_t k = 0; k < 2; k++) {
+                const struct fanin_summing *kernel = k == 0 ? a : b;
+                const struct fanin_sums to = {.rows = sums[k],
+                                              .row_squares = sums[k] + NROWS,
+                                              .columns = n % 3 != 0 ? sums[k] + 2 * NROWS : NULL,
+                                              .column_squares = n % 3 != 0 ? sums[k] + 2 * NROWS + NCOLS : NULL,
+                                              .cubes = sums[k] + 2 * NROWS + 2 * NCOLS,
+                                              .fourths = sums[k] + 2 * NROWS + 2 * NCOLS + FANIN_SUM_LANES,
+                                              .bins = width == 4 ? bins[k] : NULL};
+                kernel->sums(data, nrows, NCOLS, n, &to);
+                kernel->powers(data, nrows * n, 0.25, found[k]);
+                kernel->extremes(data, nrows, NCOLS, n, found[k] + 4);
+                kernel->hash_columns(data, nrows, NCOLS, n, keys, hashes[k]);
+            }
+            assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+            assert_memory_equal(found[0], found[1], sizeof found[0]);
+            assert_memory_equal(hashes[0], hashes[1], sizeof hashes[0]);
+            if (n == NCOLS)
+                assert_memory_equal(bins[0], bins[1], sizeof bins[0]);
+        }
+}
+
+static void compare_sums(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    enum { N = 11 * 41 };
+    float narrow[N];
+    double wide[N];
+    uint64_t keys[2 * N];
+    uint32_t words[2 * N];
+    random_words(words, 2 * N, 1);
+    random_words((uint32_t *)keys, 4 * N, 2);
+    for (size_t i = 0; i < N; i++) {
+        wide[i] = ldexp((double)words[i] - 0x1p31, (int)(words[N + i] % 60) - 60);
+        narrow[i] = (float)wide[i];
+    }
+    compare_summing(&scalar->summing_f32, &other->summing_f32, 4, narrow);
+    compare_summing(&scalar->summing_f64, &other->summing_f64, 8, wide);
+    for (size_t nbytes = 0; nbytes < 300; nbytes++)
+        assert_true(scalar->hash_bytes((const char *)words + nbytes % 7, nbytes, keys) ==
+                    other->hash_bytes((const char *)words + nbytes % 7, nbytes, keys));
+}
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -628,11 +681,13 @@ TEST(householder_f32)
 TEST(householder_f64)
 TEST(narrow_f32)
 TEST(narrow_f64)
+TEST(sums)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_normals),
+        cmocka_unit_test(test_sums),
         cmocka_unit_test(test_ties_of_angles),
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_temper),
