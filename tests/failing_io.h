@@ -137,10 +137,16 @@ static int bad_write_back(void *user, int fd, uint64_t offset, uint64_t nbytes, 
     return fails() && io.fault < 0 ? io.fault : REAL->write_back(user, fd, offset, nbytes, drop);
 }
 
-static const fanin_io bad_io = {
-    bad_open_read, bad_create,     bad_pread,  bad_pwrite,         bad_allocate,       bad_truncate, bad_sync,
-    bad_close,     bad_rename,     bad_unlink, bad_make_directory, bad_sync_directory, bad_stat,     bad_fstat,
-    bad_lock,      bad_write_back, NULL};
+/* Not counted: where it fails, the page cache is used, and nobody is told. */
+static int set_direct(void *user, int fd, bool direct)
+{
+    return REAL->set_direct(user, fd, direct);
+}
+
+static const fanin_io bad_io = {bad_open_read,      bad_create,         bad_pread, bad_pwrite, bad_allocate,
+                                bad_truncate,       bad_sync,           bad_close, bad_rename, bad_unlink,
+                                bad_make_directory, bad_sync_directory, bad_stat,  bad_fstat,  bad_lock,
+                                bad_write_back,     set_direct,         NULL};
 
 static const struct {
     const char *name;

@@ -2,7 +2,8 @@
 /*
  * The two tables through which every allocation and every file operation of the library goes. Set them before the
  * first other call, or not at all; setting them while another thread is inside the library is a race. Both must be
- * safe to call from several threads at once if you give the library threads (parallel.h).
+ * safe to call from several threads at once if you give the library threads (parallel.h); a file longer than a few MiB
+ * is written by a thread of its own, so that pwrite, write_back and set_direct may be called while others are.
  */
 #ifndef FANIN_HOOKS_H
 #define FANIN_HOOKS_H
@@ -57,6 +58,12 @@ typedef struct fanin_io {
      * an error of the disk must be returned, since sync may then not tell it again.
      */
     int (*write_back)(void *user, int fd, uint64_t offset, uint64_t nbytes, bool drop);
+    /*
+     * May be NULL. With `direct`, pwrite goes past the system's page cache until it is called without: offsets, counts
+     * and memory are then multiples of 4096. A negative value where that cannot be done; pwrite may return -EINVAL as
+     * well. Only for speed.
+     */
+    int (*set_direct)(void *user, int fd, bool direct);
     void *user;
 } fanin_io;
 

@@ -3,7 +3,7 @@
  * The default I/O table (POSIX), the table in force, and whole transfers built on it. Nothing else in the library
  * makes a system call on a file.
  */
-#define _GNU_SOURCE /* fallocate, flock, sync_file_range */
+#define _GNU_SOURCE /* fallocate, flock, sync_file_range, O_DIRECT */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -188,13 +188,27 @@ static int posix_write_back(void *user, int fd, uint64_t offset, uint64_t nbytes
     return 0;
 }
 
+static int posix_set_direct(void *user, int fd, bool direct)
+{
+    (void)user;
+#if defined(O_DIRECT)
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return failure();
+    return fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0 ? 0 : failure();
+#else
+    (void)fd;
+    return direct ? -EOPNOTSUPP : 0;
+#endif
+}
+
 #define POSIX_TABLE                                                                                                    \
     {                                                                                                                  \
         .open_read = posix_open_read, .create_exclusive = posix_create_exclusive, .pread = posix_pread,                \
         .pwrite = posix_pwrite, .allocate = posix_allocate, .truncate = posix_truncate, .sync = posix_sync,            \
         .close = posix_close, .rename = posix_rename, .unlink = posix_unlink, .make_directory = posix_make_directory,  \
         .sync_directory = posix_sync_directory, .stat = posix_stat, .fstat = posix_fstat, .lock = posix_lock,          \
-        .write_back = posix_write_back,                                                                                \
+        .write_back = posix_write_back, .set_direct = posix_set_direct,                                                \
     }
 
 static const fanin_io posix_io = POSIX_TABLE;

@@ -77,6 +77,12 @@ int fanin_file_write_back(int fd, uint64_t offset, uint64_t nbytes, bool drop)
     UNINTERRUPTED(io->write_back != NULL ? io->write_back(io->user, fd, offset, nbytes, drop) : 0);
 }
 
+int fanin_file_set_direct(int fd, bool direct)
+{
+    const int none = direct ? -EOPNOTSUPP : 0;
+    UNINTERRUPTED(io->set_direct != NULL ? io->set_direct(io->user, fd, direct) : none);
+}
+
 int fanin_file_lock(int fd)
 {
     UNINTERRUPTED(io->lock != NULL ? io->lock(io->user, fd) : 0);

@@ -21,6 +21,8 @@ int fanin_file_stat(const char *path, fanin_file_info *info);
 int fanin_file_fstat(int fd, fanin_file_info *info);
 /* begins to bring a range to the disk; with drop waits for it and forgets it. 0 as well where that cannot be done */
 int fanin_file_write_back(int fd, uint64_t offset, uint64_t nbytes, bool drop);
+/* whether what is written goes past the page cache; -EOPNOTSUPP where it cannot */
+int fanin_file_set_direct(int fd, bool direct);
 int fanin_file_lock(int fd); /* 0 as well where there are no locks */
 
 #endif

@@ -423,7 +423,7 @@ static fanin_status make_whole(fanin_maker *maker, const fanin_plan_tensor *tens
     uint64_t nbytes = fanin_whole_nbytes(maker->plan, tensor->storage);
     fanin_tensor view = view_of(tensor, NULL);
     bool is_all = nbytes == tensor->nbytes && tensor->offset == 0 && fanin_tensor_is_contiguous(&view);
-    uint8_t *lent = is_all && sink->lend != NULL ? sink->lend(sink, id, 0, nbytes) : NULL;
+    uint8_t *lent = is_all && sink->in_memory ? sink->lend(sink, id, 0, nbytes) : NULL;
     uint8_t *memory = lent != NULL ? lent : fanin_allocate(nbytes, 1);
     if (memory == NULL)
         return fanin_fail_memory(error, nbytes);
@@ -453,7 +453,7 @@ fanin_status fanin_maker_make(fanin_maker *maker, size_t tensor, fanin_sink *sin
     fanin_status status;
     origin of;
     /* what is made in memory that is there for all of it is shared out fill by fill */
-    const bool is_shared_out = sink->lend != NULL && fanin_maker_threads(maker) != NULL;
+    const bool is_shared_out = sink->in_memory && fanin_maker_threads(maker) != NULL;
     if (!is_shared_out && fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of)) {
         status = make_from(maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, named->name,
                            sink, id, error);
@@ -575,7 +575,7 @@ static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor 
     runs taken = runs_begin(tensor, &b.whole, offsets, destination->shape), ahead = taken;
     b.runs = &taken;
     if (taken.left == 1 && to.is_flat)
-        b.sink = (fanin_sink){.put = put_lent, .lend = lend_block};
+        b.sink = (fanin_sink){.put = put_lent, .lend = lend_block, .in_memory = true};
     while (ahead.left > 0) {
         uint64_t begin = ahead.begin, end = begin;
         for (; ahead.left > 0 && ahead.begin - end < JUMP_NELEM; runs_next(&ahead, &b.whole))

@@ -20,9 +20,15 @@ static fanin_status end(fanin_sink *sink, size_t tensor, fanin_error *error)
     return digest->next->end != NULL ? digest->next->end(digest->next, tensor, error) : FANIN_OK;
 }
 
+static void *lend(fanin_sink *sink, size_t tensor, uint64_t offset, size_t nbytes)
+{
+    const fanin_digest_sink *digest = (const fanin_digest_sink *)sink;
+    return digest->next->lend != NULL ? digest->next->lend(digest->next, tensor, offset, nbytes) : NULL;
+}
+
 fanin_digest_sink fanin_digest_sink_create(fanin_sink *next, uint8_t (*digests)[32])
 {
-    fanin_digest_sink digest = {.sink = {.put = put, .end = end}, .next = next, .digests = digests};
+    fanin_digest_sink digest = {.sink = {.put = put, .end = end, .lend = lend}, .next = next, .digests = digests};
     fanin_sha256_begin(&digest.hash);
     return digest;
 }

@@ -25,5 +25,5 @@ static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const 
 
 fanin_memory_sink fanin_memory_sink_create(void *const *data)
 {
-    return (fanin_memory_sink){.sink = {.put = put, .lend = lend}, .data = data};
+    return (fanin_memory_sink){.sink = {.put = put, .lend = lend, .in_memory = true}, .data = data};
 }

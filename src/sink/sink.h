@@ -6,10 +6,9 @@
 #ifndef FANIN_SINK_SINK_H
 #define FANIN_SINK_SINK_H
 
-#include <pthread.h>
-
 #include "base/sha256.h"
 #include "fanin/checkpoint.h"
+#include "sink/file_writer.h"
 
 typedef struct fanin_sink fanin_sink;
 struct fanin_sink {
@@ -18,8 +17,12 @@ struct fanin_sink {
                         fanin_error *error);
     /* The tensor is complete. NULL: not needed. */
     fanin_status (*end)(fanin_sink *sink, size_t tensor, fanin_error *error);
-    /* Memory to make these bytes in, which `put` then gets; NULL, or a NULL result: none to lend. */
+    /*
+     * Memory to make these bytes in, which `put` then gets, all of them and before any others; NULL, or a NULL result:
+     * none to lend.
+     */
     void *(*lend)(fanin_sink *sink, size_t tensor, uint64_t offset, size_t nbytes);
+    bool in_memory; /* what is lent is the tensor's own place, which may be written in any order */
 };
 
 /* Counts for nothing: the end of a chain. */
@@ -31,33 +34,6 @@ typedef struct fanin_memory_sink {
     void *const *data;
 } fanin_memory_sink;
 fanin_memory_sink fanin_memory_sink_create(void *const *data);
-
-/* A run of bytes in a file. */
-typedef struct fanin_file_range {
-    uint64_t begin;
-    uint64_t end;
-} fanin_file_range;
-
-/* Runs that grow at once, more than tasks that write side by side; and those on their way to the disk. */
-enum { FANIN_FILE_NGROWING = 16, FANIN_FILE_NLEAVING = 16 };
-
-/*
- * An open file that several tasks write. Its bytes are sent to the disk while others are made, and forgotten once they
- * are there: what waits in memory stays the same however long the file is.
- */
-typedef struct fanin_file_writer {
-    int fd;
-    const char *path;
-    pthread_mutex_t lock; /* the system lets writers of one file wait for each other, at more cost */
-    fanin_file_range growing[FANIN_FILE_NGROWING];
-    size_t next_growing;                           /* that is given up for a new one */
-    fanin_file_range leaving[FANIN_FILE_NLEAVING]; /* a ring, the oldest at first_leaving */
-    size_t first_leaving;
-    size_t nleaving;
-} fanin_file_writer;
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path);
-/* What was written last is left to the sync of the file. */
-void fanin_file_writer_end(fanin_file_writer *writer);
 
 /* A file; tensor i begins at offsets[i]. */
 typedef struct fanin_file_sink {

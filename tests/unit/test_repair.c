@@ -385,7 +385,7 @@ static void memory(void **state)
         assert_ok(status, error);
         assert_int_equal(result.nmade, 1);
         assert_int_equal(counter.nblocks, 0);
-        assert_true(counter.peak_nbytes < 8 << 20);
+        assert_true(counter.peak_nbytes < 16 << 20);
     }
     fanin_diagnosis_free(diagnosis);
     fanin_checkpoint_close(checkpoint);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks of a file: filled by tasks, written by a thread of their own in the order in which they filled. Bytes that
+ * continue a block go into it, so that tensors smaller than a block share one.
+ */
+#define _POSIX_C_SOURCE 200809L /* pthread_sigmask */
+#include "sink/file_writer.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/file_calls.h"
+
+/* Bytes [begin, end) of the file. */
+struct fanin_file_block {
+    fanin_file_block *next;
+    uint64_t begin;
+    uint64_t end;
+    bool is_taken;  /* somebody writes behind its end, without the lock */
+    uint8_t *bytes; /* of the file from `base` on, aligned */
+    uint64_t base;  /* begin rounded down to the alignment */
+    uint8_t memory[];
+};
+
+/* A block may end with part of a page, which then begins the next one too. */
+#define BLOCK_CAPACITY ((size_t)FANIN_FILE_BLOCK_NBYTES + FANIN_FILE_ALIGNMENT)
+
+static uint64_t round_down(uint64_t n)
+{
+    return n - n % FANIN_FILE_ALIGNMENT;
+}
+
+static uint64_t round_up(uint64_t n)
+{
+    return round_down(n + FANIN_FILE_ALIGNMENT - 1);
+}
+
+/* -- Writing, one at a time and without the lock ----------------------------------------------------------------- */
+
+static void go_direct(fanin_file_writer *writer, bool direct)
+{
+    if (writer->is_direct == direct)
+        return;
+    if (fanin_file_set_direct(writer->fd, direct) < 0)
+        writer->can_go_direct = false; /* the flag is as it was */
+    else
+        writer->is_direct = direct;
+}
+
+static fanin_status write_back(const fanin_file_writer *writer, fanin_file_range range, bool drop, fanin_error *error)
+{
+    int code = fanin_file_write_back(writer->fd, range.begin, range.end - range.begin, drop);
+    return code < 0 ? fanin_fail_io(error, code, "write", writer->path) : FANIN_OK;
+}
+
+/* Sends bytes of the page cache to the disk; where too many are on the way, the oldest are waited for. */
+static fanin_status send(fanin_file_writer *writer, fanin_file_range range, fanin_error *error)
+{
+    FANIN_TRY(write_back(writer, range, false, error));
+    if (writer->nleaving == FANIN_FILE_NLEAVING) {
+        const fanin_file_range oldest = writer->leaving[writer->first_leaving];
+        writer->first_leaving = (writer->first_leaving + 1) % FANIN_FILE_NLEAVING;
+        writer->nleaving--;
+        FANIN_TRY(write_back(writer, oldest, true, error));
+    }
+    writer->leaving[(writer->first_leaving + writer->nleaving++) % FANIN_FILE_NLEAVING] = range;
+    return FANIN_OK;
+}
+
+static fanin_status write_cached(fanin_file_writer *writer, const fanin_file_block *block, fanin_file_range range,
+                                 fanin_error *error)
+{
+    go_direct(writer, false);
+    return fanin_pwrite_all(writer->fd, block->bytes + (range.begin - block->base), (size_t)(range.end - range.begin),
+                            range.begin, writer->path, error);
+}
+
+/*
+ * Nothing is made of a transfer that stops short: it is made again through the page cache, as all of them are from the
+ * first that is found not to be aligned.
+ */
+static fanin_status write_direct(fanin_file_writer *writer, const fanin_file_block *block, fanin_file_range range,
+                                 fanin_error *error)
+{
+    go_direct(writer, true);
+    if (writer->is_direct) {
+        const fanin_io *io = fanin_io_table();
+        const size_t nbytes = (size_t)(range.end - range.begin);
+        const int64_t n =
+            io->pwrite(io->user, writer->fd, block->bytes + (range.begin - block->base), nbytes, range.begin);
+        if (n == (int64_t)nbytes)
+            return FANIN_OK;
+        if (n == -EINVAL)
+            writer->can_go_direct = false;
+        else if (n < 0 && n != -EINTR)
+            return fanin_fail_io(error, (int)n, "write", writer->path);
+    }
+    return write_cached(writer, block, range, error);
+}
+
+/* Pages that the block has a part of are left to the page cache, where the rest of them comes too. */
+static fanin_status write_block(fanin_file_writer *writer, const fanin_file_block *block, fanin_error *error)
+{
+    const fanin_file_range all = {block->begin, block->end};
+    const fanin_file_range pages = {round_up(all.begin), round_down(all.end)};
+    if (!writer->can_go_direct || pages.begin >= pages.end) {
+        FANIN_TRY(write_cached(writer, block, all, error));
+        return send(writer, all, error);
+    }
+    FANIN_TRY(write_direct(writer, block, pages, error));
+    if (all.begin < pages.begin)
+        FANIN_TRY(write_cached(writer, block, (fanin_file_range){all.begin, pages.begin}, error));
+    if (pages.end < all.end)
+        FANIN_TRY(write_cached(writer, block, (fanin_file_range){pages.end, all.end}, error));
+    return FANIN_OK;
+}
+
+/* -- With the lock ----------------------------------------------------------------------------------------------- */
+
+/* Of failures nobody has been told of, the first is kept for the next who comes. */
+static fanin_status note(fanin_file_writer *writer, fanin_status status, const fanin_error *error)
+{
+    if (status != FANIN_OK && writer->status == FANIN_OK) {
+        writer->status = status;
+        writer->error = *error;
+    }
+    return status;
+}
+
+/* Writes what is full, unless somebody does; the lock is let go meanwhile. */
+static void drain(fanin_file_writer *writer)
+{
+    while (writer->full != NULL && !writer->is_writing && !writer->is_over) {
+        fanin_file_block *block = writer->full;
+        fanin_error error;
+        fanin_status status = writer->status;
+        const bool failed = status != FANIN_OK;
+        writer->full = block->next;
+        writer->is_writing = true;
+        if (!failed) {
+            pthread_mutex_unlock(&writer->lock);
+            status = write_block(writer, block, &error);
+            pthread_mutex_lock(&writer->lock);
+        }
+        if (!failed)
+            note(writer, status, &error);
+        writer->is_writing = false;
+        block->next = writer->spare;
+        writer->spare = block;
+        pthread_cond_broadcast(&writer->changed);
+    }
+}
+
+static void *work(void *context)
+{
+    fanin_file_writer *writer = context;
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->is_over) {
+        drain(writer);
+        if (!writer->is_over)
+            pthread_cond_wait(&writer->changed, &writer->lock);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return NULL;
+}
+
+/* Signals are for the threads of the caller. */
+static void start_thread(fanin_file_writer *writer)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    writer->has_thread = pthread_create(&writer->thread, NULL, work, writer) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void unlink_block(fanin_file_block **list, const fanin_file_block *block)
+{
+    while (*list != block)
+        list = &(*list)->next;
+    *list = block->next;
+}
+
+/* A block that grows no more. */
+static void queue(fanin_file_writer *writer, fanin_file_block *block)
+{
+    fanin_file_block **last = &writer->full;
+    unlink_block(&writer->growing, block);
+    while (*last != NULL)
+        last = &(*last)->next;
+    block->next = NULL;
+    *last = block;
+}
+
+/* Sees to it that what is full will be written. */
+static void set_off(fanin_file_writer *writer)
+{
+    if (writer->has_thread)
+        pthread_cond_broadcast(&writer->changed);
+    else
+        drain(writer);
+}
+
+static void queue_and_write(fanin_file_writer *writer, fanin_file_block *block)
+{
+    queue(writer, block);
+    if (!writer->has_thread)
+        start_thread(writer);
+    set_off(writer);
+}
+
+/* Of the growing blocks that nobody writes to, the one used least lately; NULL. */
+static fanin_file_block *find_idle(const fanin_file_writer *writer)
+{
+    fanin_file_block *idle = NULL;
+    for (fanin_file_block *block = writer->growing; block != NULL; block = block->next)
+        if (!block->is_taken)
+            idle = block;
+    return idle;
+}
+
+static fanin_file_block *allocate_block(fanin_file_writer *writer)
+{
+    const size_t nbytes = BLOCK_CAPACITY + FANIN_FILE_ALIGNMENT - 1;
+    fanin_file_block *block = fanin_allocate(sizeof *block + nbytes, 1);
+    if (block == NULL)
+        return NULL;
+    block->bytes =
+        block->memory + (FANIN_FILE_ALIGNMENT - (uintptr_t)block->memory % FANIN_FILE_ALIGNMENT) % FANIN_FILE_ALIGNMENT;
+    writer->nblocks++;
+    return block;
+}
+
+/*
+ * An empty block. Where there are enough, one that is being written is waited for, or one that was left half full is
+ * written; where tasks hold all of them there must be more.
+ */
+static fanin_file_block *find_empty(fanin_file_writer *writer)
+{
+    while (writer->spare == NULL && writer->nblocks >= writer->max_blocks) {
+        fanin_file_block *idle = find_idle(writer);
+        if (writer->full == NULL && !writer->is_writing) {
+            if (idle == NULL)
+                break;
+            queue_and_write(writer, idle);
+        } else {
+            pthread_cond_wait(&writer->changed, &writer->lock);
+        }
+    }
+    fanin_file_block *block = writer->spare;
+    if (block == NULL)
+        return allocate_block(writer);
+    writer->spare = block->next;
+    return block;
+}
+
+static fanin_status fail_as_before(const fanin_file_writer *writer, fanin_error *error)
+{
+    if (error != NULL && writer->status != FANIN_OK)
+        *error = writer->error;
+    return writer->status;
+}
+
+/* A new block that begins at `at`, taken. */
+static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_file_block **begun, fanin_error *error)
+{
+    fanin_file_block *block = find_empty(writer);
+    if (block == NULL)
+        return fanin_fail_memory(error, BLOCK_CAPACITY);
+    block->base = round_down(at);
+    block->begin = block->end = at;
+    block->is_taken = true;
+    block->next = writer->growing;
+    writer->growing = block;
+    *begun = block;
+    return FANIN_OK;
+}
+
+/* The block that bytes at `at` go into, taken: one that ends there, unless its task is about to pass its end on. */
+static fanin_status take(fanin_file_writer *writer, uint64_t at, fanin_file_block **taken, fanin_error *error)
+{
+    fanin_file_block *block = writer->growing;
+    FANIN_TRY(fail_as_before(writer, error));
+    while (block != NULL && (block->end != at || block->is_taken))
+        block = block->next;
+    if (block == NULL)
+        return begin_block(writer, at, taken, error);
+    unlink_block(&writer->growing, block);
+    block->is_taken = true;
+    block->next = writer->growing;
+    writer->growing = block;
+    *taken = block;
+    return FANIN_OK;
+}
+
+/* Of a block that is full, the part of a page at its end begins the next one. */
+static fanin_status pass_on(fanin_file_writer *writer, fanin_file_block *block, fanin_error *error)
+{
+    const uint64_t end = block->end, at = round_down(end);
+    fanin_file_block *next;
+    if (at < end) {
+        FANIN_TRY(begin_block(writer, at, &next, error));
+        memcpy(next->bytes, block->bytes + (at - block->base), (size_t)(end - at));
+        next->end = end;
+        next->is_taken = false;
+        block->end = at;
+    }
+    queue_and_write(writer, block);
+    return FANIN_OK;
+}
+
+static fanin_status let_go(fanin_file_writer *writer, fanin_file_block *block, size_t nbytes, fanin_error *error)
+{
+    block->end += nbytes;
+    if (block->end - block->base >= FANIN_FILE_BLOCK_NBYTES)
+        return pass_on(writer, block, error);
+    block->is_taken = false;
+    return FANIN_OK;
+}
+
+/* Copies what fits into one block. */
+static fanin_status put_some(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at, size_t *done,
+                             fanin_error *error)
+{
+    fanin_file_block *block = NULL;
+    *done = 0;
+    FANIN_TRY(take(writer, at, &block, error));
+    pthread_mutex_unlock(&writer->lock);
+    const uint64_t used = at - block->base, room = FANIN_FILE_BLOCK_NBYTES - used;
+    *done = nbytes < room ? nbytes : (size_t)room;
+    memcpy(block->bytes + used, data, *done);
+    pthread_mutex_lock(&writer->lock);
+    return let_go(writer, block, *done, error);
+}
+
+/* The block that lent this memory; NULL. */
+static fanin_file_block *find_lender(const fanin_file_writer *writer, const void *data)
+{
+    fanin_file_block *block = writer->growing;
+    while (block != NULL && (!block->is_taken || block->bytes + (block->end - block->base) != data))
+        block = block->next;
+    return block;
+}
+
+void *fanin_file_writer_lend(fanin_file_writer *writer, size_t nbytes, uint64_t at)
+{
+    fanin_file_block *block = NULL;
+    uint8_t *memory = NULL;
+    fanin_error error;
+    if (nbytes > FANIN_FILE_BLOCK_NBYTES)
+        return NULL;
+    pthread_mutex_lock(&writer->lock);
+    if (note(writer, take(writer, at, &block, &error), &error) == FANIN_OK) {
+        const uint64_t used = at - block->base;
+        if (used + nbytes <= BLOCK_CAPACITY)
+            memory = block->bytes + used;
+        else
+            block->is_taken = false;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    return memory;
+}
+
+fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,
+                                   fanin_error *error)
+{
+    fanin_status status = FANIN_OK;
+    size_t n;
+    pthread_mutex_lock(&writer->lock);
+    fanin_file_block *lender = find_lender(writer, data);
+    if (lender != NULL)
+        status = let_go(writer, lender, nbytes, error);
+    for (size_t done = 0; lender == NULL && done < nbytes && status == FANIN_OK; done += n)
+        status = put_some(writer, (const uint8_t *)data + done, nbytes - done, at + done, &n, error);
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+/* -- The whole --------------------------------------------------------------------------------------------------- */
+
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntasks)
+{
+    memset(writer, 0, sizeof *writer);
+    writer->fd = fd;
+    writer->path = path;
+    writer->max_blocks = ntasks + FANIN_FILE_SPARE_BLOCKS;
+    writer->can_go_direct = true;
+    pthread_mutex_init(&writer->lock, NULL);
+    pthread_cond_init(&writer->changed, NULL);
+}
+
+fanin_status fanin_file_writer_finish(fanin_file_writer *writer, fanin_error *error)
+{
+    pthread_mutex_lock(&writer->lock);
+    while (writer->growing != NULL)
+        queue(writer, writer->growing);
+    set_off(writer);
+    while (writer->is_writing || writer->full != NULL)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    const fanin_status status = fail_as_before(writer, error);
+    pthread_mutex_unlock(&writer->lock);
+    return status;
+}
+
+static void release(fanin_file_block *block)
+{
+    while (block != NULL) {
+        fanin_file_block *next = block->next;
+        fanin_free(block);
+        block = next;
+    }
+}
+
+void fanin_file_writer_end(fanin_file_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    writer->is_over = true;
+    pthread_cond_broadcast(&writer->changed);
+    pthread_mutex_unlock(&writer->lock);
+    if (writer->has_thread)
+        pthread_join(writer->thread, NULL);
+    go_direct(writer, false);
+    release(writer->growing);
+    release(writer->full);
+    release(writer->spare);
+    pthread_cond_destroy(&writer->changed);
+    pthread_mutex_destroy(&writer->lock);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An open file that several tasks write: what they make is put together in blocks, and a thread brings these to the
+ * disk while others are made.
+ */
+#ifndef FANIN_SINK_FILE_WRITER_H
+#define FANIN_SINK_FILE_WRITER_H
+
+#include <pthread.h>
+
+#include "fanin/status.h"
+
+/*
+ * A block is written past the system's page cache where it can be: that copy would take as long as making the bytes.
+ * Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long enough for
+ * a disk to be as fast as it gets with one transfer after the other.
+ */
+enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
+/* Blocks there are at most, beside one for each task: they fill while the disk is slow for a moment. */
+enum { FANIN_FILE_SPARE_BLOCKS = 4 };
+/* Blocks that are on their way from the page cache to the disk, where they had to be written through that. */
+enum { FANIN_FILE_NLEAVING = 32 };
+
+typedef struct fanin_file_block fanin_file_block;
+
+typedef struct fanin_file_range {
+    uint64_t begin;
+    uint64_t end;
+} fanin_file_range;
+
+typedef struct fanin_file_writer {
+    int fd;
+    const char *path;
+    size_t max_blocks;
+    pthread_mutex_t lock; /* of all that follows */
+    pthread_cond_t changed;
+    fanin_file_block *growing; /* the one used last comes first */
+    fanin_file_block *full;    /* to be written, the oldest first */
+    fanin_file_block *spare;
+    size_t nblocks;
+    bool has_thread;
+    bool is_writing; /* somebody is, without the lock; what is below the next line is theirs */
+    bool is_over;
+    pthread_t thread;
+    fanin_status status; /* of the first failure, and its words */
+    fanin_error error;
+    /* -- */
+    bool can_go_direct;
+    bool is_direct;
+    fanin_file_range leaving[FANIN_FILE_NLEAVING]; /* a ring, the oldest at first_leaving */
+    size_t first_leaving;
+    size_t nleaving;
+} fanin_file_writer;
+
+/* ntasks: how many will write at once; more may. */
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntasks);
+/* Bytes that lie at `at` in the file; no two calls give the same. Fails as well where earlier ones could not be
+ * written. */
+fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,
+                                   fanin_error *error);
+/*
+ * Memory for nbytes that lie at `at`, to be put from where it is; NULL: none to lend. Who has been lent some puts it
+ * before anything else.
+ */
+void *fanin_file_writer_lend(fanin_file_writer *writer, size_t nbytes, uint64_t at);
+/* Returns when all is with the system; to make it durable is left to the sync of the file. */
+fanin_status fanin_file_writer_finish(fanin_file_writer *writer, fanin_error *error);
+/* Drops what was not written. The file is as ordinary as it was. */
+void fanin_file_writer_end(fanin_file_writer *writer);
+
+#endif
