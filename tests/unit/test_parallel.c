@@ -141,6 +141,33 @@ static void test_refusals_are_those_of_one_thread(void **state)
     free(memory);
 }
 
+/* Runs backwards, and makes the fill wrong for all pieces but the first: another number for each. */
+static void run_and_spoil(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    fanin_fill *fill = user;
+    while (ntasks-- > 0) {
+        fill->value[0] = (double)ntasks;
+        task(context, ntasks);
+    }
+}
+
+/* Nothing that passes the check of the whole fails in a piece, but who shares a fill with others may change it. */
+static void test_the_first_piece_that_fails_is_told(void **state)
+{
+    fanin_fill fill = {FANIN_FILL_UNIFORM, {0, 0.5}};
+    const fanin_parallel spoiling = {run_and_spoil, &fill, 4};
+    float *memory = malloc(SLOW_NELEM * sizeof *memory);
+    const fanin_tensor t = fanin_tensor_1d(memory, FANIN_F32, SLOW_NELEM);
+    const fanin_generator before = fanin_generator_torch(1);
+    fanin_generator g = before;
+    fanin_error error;
+    (void)state;
+    assert_fails(fanin_fill_run_parallel(&fill, &t, &g, &spoiling, &error), FANIN_ERROR_ARGUMENT, error,
+                 "from = 1 is greater than to = 0.5");
+    assert_memory_equal(&g, &before, sizeof g);
+    free(memory);
+}
+
 static void count_task(void *context, size_t i)
 {
     atomic_int *counts = context;
@@ -293,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_same_bytes),
         cmocka_unit_test(test_orthogonal),
         cmocka_unit_test(test_refusals_are_those_of_one_thread),
+        cmocka_unit_test(test_the_first_piece_that_fails_is_told),
         cmocka_unit_test(test_every_task_runs_once),
         cmocka_unit_test(test_after_fork),
         cmocka_unit_test(test_two_callers),

@@ -364,11 +364,69 @@ static void test_run(void **state)
     fanin_plan_free(plan);
 }
 
+static void run_backwards(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    (void)user;
+    while (ntasks-- > 0)
+        task(context, ntasks);
+}
+
+/*
+ * Tensors that draw nothing themselves, but are made of what is drawn behind a barrier, as a task each: storage 1 by a
+ * copy, and storage 3 as the second of a sum.
+ */
+static void test_copies_behind_a_barrier(void **state)
+{
+    static const char text[] =
+        HEAD "'storages':[{'id':0,'dtype':'f32','n':400},{'id':1,'dtype':'f32','n':2097152},"
+             "{'id':2,'dtype':'f32','n':2097152},{'id':3,'dtype':'f32','n':2097152},{'id':4,'dtype':'f32','n':2097152},"
+             "{'id':5,'dtype':'f32','n':2097152}],"
+             "'tensors':[{'name':'cut','s':0,'shape':[400]},{'name':'a','s':2,'shape':[2097152]},"
+             "{'name':'b','s':5,'shape':[2097152]}],"
+             "'ops':[{'op':'uniform','s':4,'n':2097152,'at':0,'words':2097152,'from':0,'to':1},"
+             "{'op':'trunc_normal','s':0,'n':400,'at':2097152,'words':400,'data_dependent':true,'mean':0,'std':1,"
+             "'a':-2,'b':2},"
+             "{'op':'uniform','s':PLACE,'n':2097152,'at':2097552,'words':2097152,'barriers':1,'from':0,'to':1},"
+             "{'op':'fill','s':OTHER,'n':2097152,'value':3},"
+             "{'op':'copy','s':2,'n':2097152,'src':{'s':1,'off':0,'sizes':[2097152]}},"
+             "{'op':'add','s':5,'n':2097152,'src':{'s':4,'off':0,'sizes':[2097152]},"
+             "'other':{'s':3,'off':0,'sizes':[2097152]}}],'words':4194704}";
+    const fanin_parallel backwards = {run_backwards, NULL, 2};
+    const size_t nbytes = (size_t)2097152 * sizeof(float);
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        char *json = malloc(sizeof text);
+        assert_non_null(json);
+        strcpy(json, text);
+        memcpy(strstr(json, "PLACE"), i == 0 ? "1    " : "3    ", 5);
+        memcpy(strstr(json, "OTHER"), i == 0 ? "3    " : "1    ", 5);
+        fanin_plan *plan = parse(json);
+        uint8_t **memory = run_plainly(plan, 7);
+        const fanin_run_options options = {.size = sizeof options, .seed = 7, .parallel = &backwards};
+        float *a = malloc(nbytes), *b = malloc(nbytes);
+        const fanin_slice slices[] = {{.tensor = 1, .destination = fanin_tensor_1d(a, FANIN_F32, 2097152)},
+                                      {.tensor = 2, .destination = fanin_tensor_1d(b, FANIN_F32, 2097152)}};
+        fanin_error error;
+        assert_ok(fanin_run_slices(plan, &options, slices, 2, &error), error);
+        assert_memory_equal(a, memory[2], nbytes);
+        for (size_t k = 0; k < 2097152; k++)
+            assert_true(b[k] == ((float *)(void *)memory[4])[k] + ((float *)(void *)memory[3])[k]);
+        for (size_t s = 0; s < fanin_plan_storage_count(plan); s++)
+            free(memory[s]);
+        free(memory);
+        free(a);
+        free(b);
+        fanin_plan_free(plan);
+        free(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_what_it_says), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_unknown_op), cmocka_unit_test(test_run),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_what_it_says),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_unknown_op),
+        cmocka_unit_test(test_run),        cmocka_unit_test(test_copies_behind_a_barrier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

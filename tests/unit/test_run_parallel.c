@@ -219,6 +219,59 @@ static void cancelled(void **state)
     fanin_plan_free(plan);
 }
 
+typedef struct task_count {
+    size_t most;      /* tasks of one run */
+    size_t in_a_task; /* runs begun inside a task */
+    bool is_running;
+} task_count;
+
+static void run_counted(void *user, size_t ntasks, void (*task)(void *context, size_t i), void *context)
+{
+    task_count *count = user;
+    const bool was_running = count->is_running;
+    count->most = ntasks > count->most ? ntasks : count->most;
+    count->in_a_task += was_running;
+    count->is_running = true;
+    run_backwards(NULL, ntasks, task, context);
+    count->is_running = was_running;
+}
+
+/* Made once each: alone in pieces if it is large, else as a part of a task. */
+static void each_is_made_once(void **state)
+{
+    (void)state;
+    static const char *const rules[] = {"normal", "trunc_normal"};
+    for (size_t i = 0; i < 2; i++) {
+        char spec[600];
+        snprintf(spec, sizeof spec,
+                 SPEC("f32",
+                      "{\"name\":\"large\",\"shape\":[4200000]},{\"name\":\"a\",\"shape\":[2100000]},"
+                      "{\"name\":\"b\",\"shape\":[2100000]},{\"name\":\"c\",\"shape\":[2100000]}",
+                      "{\"match\":\"b\",\"init\":\"%s\"},{\"match\":\"**\",\"init\":\"normal\"}"),
+                 rules[i]);
+        fanin_plan *plan = test_plan(spec, 0);
+        void **expected = test_allocate_tensors(plan), **found = test_allocate_tensors(plan);
+        test_run_plainly(plan, 5, expected);
+        task_count count = {0};
+        const fanin_parallel parallel = {run_counted, &count, 2};
+        stopper s = {0};
+        fanin_run_options options = test_options(5);
+        options.parallel = &parallel;
+        options.progress = stop; /* no more bytes than there are */
+        options.user = &s;
+        assert_ok(fanin_run_memory(plan, &options, found, &error), error);
+        assert_int_equal(s.last, 10500000 * sizeof(float));
+        /* a and c, and b if it does not have to be made on the way; the pieces of a fill would be 2 */
+        assert_int_equal(count.most, i == 0 ? 3 : 2);
+        assert_int_equal(count.in_a_task, 0);
+        for (size_t t = 0; t < 4; t++)
+            assert_memory_equal(found[t], expected[t], fanin_plan_tensor_at(plan, t)->nbytes);
+        test_free_tensors(plan, expected);
+        test_free_tensors(plan, found);
+        fanin_plan_free(plan);
+    }
+}
+
 typedef struct locked_counter {
     pthread_mutex_t lock;
     counting_allocator counter;
@@ -273,10 +326,8 @@ static void failing_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_count_is_equal),
-        cmocka_unit_test(files_are_equal),
-        cmocka_unit_test(cancelled),
-        cmocka_unit_test(failing_memory),
+        cmocka_unit_test(every_count_is_equal), cmocka_unit_test(files_are_equal), cmocka_unit_test(cancelled),
+        cmocka_unit_test(each_is_made_once),    cmocka_unit_test(failing_memory),
     };
     return cmocka_run_group_tests(tests, test_enter_scratch, test_leave_scratch);
 }
