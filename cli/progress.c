@@ -9,6 +9,7 @@
 #include "terminal.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,17 +25,20 @@
  */
 #define IMPATIENT 3
 
-/* What a signal handler may write. */
-static volatile sig_atomic_t signal_received;
-static volatile sig_atomic_t signal_count;
+/*
+ * What a signal handler may write and another thread may read: a signal comes to any thread, and whichever finishes a
+ * piece asks.
+ */
+static atomic_int signal_received;
+static atomic_int signal_count;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler must not wait for a lock");
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 
 static void remember_signal(int number)
 {
-    signal_received = number;
-    signal_count = signal_count + 1;
-    if (signal_count >= IMPATIENT) {
+    atomic_store(&signal_received, number);
+    if (atomic_fetch_add(&signal_count, 1) + 1 >= IMPATIENT) {
         signal(number, SIG_DFL);
         raise(number);
     }
@@ -56,14 +60,14 @@ static void catch_signals(void (*handler)(int))
 
 int progress_signal(void)
 {
-    return signal_received;
+    return atomic_load(&signal_received);
 }
 
 void progress_begin(progress *of, const char *label, bool quiet)
 {
     *of = (progress){.label = label, .shown = !quiet && terminal_width(stderr) > 0, .began = clock_seconds()};
-    signal_received = 0;
-    signal_count = 0;
+    atomic_store(&signal_received, 0);
+    atomic_store(&signal_count, 0);
     catch_signals(remember_signal);
 }
 
@@ -122,7 +126,7 @@ bool progress_update(void *user, uint64_t done_nbytes, uint64_t total_nbytes)
             of->drawn_at = now;
         }
     }
-    return signal_received == 0;
+    return atomic_load(&signal_received) == 0;
 }
 
 void progress_end(progress *of)
