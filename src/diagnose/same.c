@@ -689,7 +689,8 @@ static fanin_status search_all(struct search *s, const fanin_checkpoint *a, cons
     FANIN_TRY(find_equal(s, error));
     FANIN_TRY(find_correlated(s, error));
     FANIN_TRY(find_shifted(s, error));
-    qsort(s->same->pairs, s->same->count, sizeof *s->same->pairs, order_pairs);
+    if (s->same->count > 1) /* of none there is no array */
+        qsort(s->same->pairs, s->same->count, sizeof *s->same->pairs, order_pairs);
     return FANIN_OK;
 }
 
