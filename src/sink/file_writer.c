@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks of a file: filled by tasks, written by a thread of their own in the order in which they filled. Bytes that
+ * Blocks of a file: filled by tasks, written by threads of their own in the order in which they filled. Bytes that
  * continue a block go into it, so that tensors smaller than a block share one.
  */
 #define _POSIX_C_SOURCE 200809L /* pthread_sigmask */
@@ -38,17 +38,25 @@ static uint64_t round_up(uint64_t n)
     return round_down(n + FANIN_FILE_ALIGNMENT - 1);
 }
 
-/* -- Writing, one at a time and without the lock ----------------------------------------------------------------- */
+/* Bytes of pages that a block has only a part of: where the rest of the page is, is another's to know. */
+struct fanin_file_edge {
+    fanin_file_edge *next;
+    uint64_t begin;
+    size_t nbytes;
+    uint8_t bytes[];
+};
 
-static void go_direct(fanin_file_writer *writer, bool direct)
+/* Of failures nobody has been told of, the first is kept for the next who comes. */
+static fanin_status note(fanin_file_writer *writer, fanin_status status, const fanin_error *error)
 {
-    if (writer->is_direct == direct)
-        return;
-    if (fanin_file_set_direct(writer->fd, direct) < 0)
-        writer->can_go_direct = false; /* the flag is as it was */
-    else
-        writer->is_direct = direct;
+    if (status != FANIN_OK && writer->status == FANIN_OK) {
+        writer->status = status;
+        writer->error = *error;
+    }
+    return status;
 }
+
+/* -- Writing: with the lock, which is let go while the system works ---------------------------------------------- */
 
 static fanin_status write_back(const fanin_file_writer *writer, fanin_file_range range, bool drop, fanin_error *error)
 {
@@ -70,84 +78,72 @@ static fanin_status send(fanin_file_writer *writer, fanin_file_range range, fani
     return FANIN_OK;
 }
 
-static fanin_status write_cached(fanin_file_writer *writer, const fanin_file_block *block, fanin_file_range range,
-                                 fanin_error *error)
+static void go_direct(fanin_file_writer *writer, bool direct)
 {
+    if (writer->is_direct == direct)
+        return;
+    if (fanin_file_set_direct(writer->fd, direct) < 0)
+        writer->can_go_direct = false; /* the descriptor is as it was */
+    else
+        writer->is_direct = direct;
+}
+
+/* False where the page cache is needed. */
+static bool write_direct(fanin_file_writer *writer, const fanin_file_block *block)
+{
+    const fanin_io *io = fanin_io_table();
+    const size_t nbytes = (size_t)(block->end - block->begin);
+    fanin_error error;
+    if (writer->can_go_direct)
+        go_direct(writer, true);
+    if (!writer->can_go_direct || !writer->is_direct)
+        return false;
+    writer->ndirect++;
+    pthread_mutex_unlock(&writer->lock);
+    const int64_t n =
+        io->pwrite(io->user, writer->fd, block->bytes + (block->begin - block->base), nbytes, block->begin);
+    pthread_mutex_lock(&writer->lock);
+    writer->ndirect--;
+    if (n == (int64_t)nbytes)
+        return true;
+    if (n < 0 && n != -EINVAL && n != -EINTR) {
+        note(writer, fanin_fail_io(&error, (int)n, "write", writer->path), &error);
+        return true;
+    }
+    writer->can_go_direct = false; /* what stops short may have stopped where nothing aligned can begin */
+    return false;
+}
+
+/* Writers of one file through the page cache wait for each other in the system, at more cost than here. */
+static void write_cached(fanin_file_writer *writer, const fanin_file_block *block)
+{
+    fanin_error error;
+    while (writer->is_caching || writer->ndirect > 0)
+        pthread_cond_wait(&writer->changed, &writer->lock);
+    writer->is_caching = true;
     go_direct(writer, false);
-    return fanin_pwrite_all(writer->fd, block->bytes + (range.begin - block->base), (size_t)(range.end - range.begin),
-                            range.begin, writer->path, error);
+    pthread_mutex_unlock(&writer->lock);
+    fanin_status status = fanin_pwrite_all(writer->fd, block->bytes + (block->begin - block->base),
+                                           (size_t)(block->end - block->begin), block->begin, writer->path, &error);
+    if (status == FANIN_OK)
+        status = send(writer, (fanin_file_range){block->begin, block->end}, &error);
+    pthread_mutex_lock(&writer->lock);
+    writer->is_caching = false;
+    note(writer, status, &error);
 }
 
-/*
- * Nothing is made of a transfer that stops short: it is made again through the page cache, as all of them are from the
- * first that is found not to be aligned.
- */
-static fanin_status write_direct(fanin_file_writer *writer, const fanin_file_block *block, fanin_file_range range,
-                                 fanin_error *error)
-{
-    go_direct(writer, true);
-    if (writer->is_direct) {
-        const fanin_io *io = fanin_io_table();
-        const size_t nbytes = (size_t)(range.end - range.begin);
-        const int64_t n =
-            io->pwrite(io->user, writer->fd, block->bytes + (range.begin - block->base), nbytes, range.begin);
-        if (n == (int64_t)nbytes)
-            return FANIN_OK;
-        if (n == -EINVAL)
-            writer->can_go_direct = false;
-        else if (n < 0 && n != -EINTR)
-            return fanin_fail_io(error, (int)n, "write", writer->path);
-    }
-    return write_cached(writer, block, range, error);
-}
-
-/* Pages that the block has a part of are left to the page cache, where the rest of them comes too. */
-static fanin_status write_block(fanin_file_writer *writer, const fanin_file_block *block, fanin_error *error)
-{
-    const fanin_file_range all = {block->begin, block->end};
-    const fanin_file_range pages = {round_up(all.begin), round_down(all.end)};
-    if (!writer->can_go_direct || pages.begin >= pages.end) {
-        FANIN_TRY(write_cached(writer, block, all, error));
-        return send(writer, all, error);
-    }
-    FANIN_TRY(write_direct(writer, block, pages, error));
-    if (all.begin < pages.begin)
-        FANIN_TRY(write_cached(writer, block, (fanin_file_range){all.begin, pages.begin}, error));
-    if (pages.end < all.end)
-        FANIN_TRY(write_cached(writer, block, (fanin_file_range){pages.end, all.end}, error));
-    return FANIN_OK;
-}
-
-/* -- With the lock ----------------------------------------------------------------------------------------------- */
-
-/* Of failures nobody has been told of, the first is kept for the next who comes. */
-static fanin_status note(fanin_file_writer *writer, fanin_status status, const fanin_error *error)
-{
-    if (status != FANIN_OK && writer->status == FANIN_OK) {
-        writer->status = status;
-        writer->error = *error;
-    }
-    return status;
-}
-
-/* Writes what is full, unless somebody does; the lock is let go meanwhile. */
+/* Writes what is full, until there is nothing or enough others do. */
 static void drain(fanin_file_writer *writer)
 {
-    while (writer->full != NULL && !writer->is_writing && !writer->is_over) {
+    while (writer->full != NULL && writer->nwriting < FANIN_FILE_NTHREADS && !writer->is_over) {
         fanin_file_block *block = writer->full;
-        fanin_error error;
-        fanin_status status = writer->status;
-        const bool failed = status != FANIN_OK;
         writer->full = block->next;
-        writer->is_writing = true;
-        if (!failed) {
-            pthread_mutex_unlock(&writer->lock);
-            status = write_block(writer, block, &error);
-            pthread_mutex_lock(&writer->lock);
+        writer->nwriting++;
+        if (writer->status == FANIN_OK && !write_direct(writer, block)) {
+            pthread_cond_broadcast(&writer->changed);
+            write_cached(writer, block);
         }
-        if (!failed)
-            note(writer, status, &error);
-        writer->is_writing = false;
+        writer->nwriting--;
         block->next = writer->spare;
         writer->spare = block;
         pthread_cond_broadcast(&writer->changed);
@@ -168,12 +164,14 @@ static void *work(void *context)
 }
 
 /* Signals are for the threads of the caller. */
-static void start_thread(fanin_file_writer *writer)
+static void start_threads(fanin_file_writer *writer)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    writer->has_thread = pthread_create(&writer->thread, NULL, work, writer) == 0;
+    while (writer->nthreads < FANIN_FILE_NTHREADS &&
+           pthread_create(&writer->threads[writer->nthreads], NULL, work, writer) == 0)
+        writer->nthreads++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -184,11 +182,40 @@ static void unlink_block(fanin_file_block **list, const fanin_file_block *block)
     *list = block->next;
 }
 
-/* A block that grows no more. */
+static void keep_edge(fanin_file_writer *writer, const fanin_file_block *block, uint64_t begin, uint64_t end)
+{
+    fanin_error error;
+    const size_t nbytes = (size_t)(end - begin);
+    if (nbytes == 0)
+        return;
+    fanin_file_edge *edge = fanin_allocate(sizeof *edge + nbytes, 1);
+    if (edge == NULL) {
+        note(writer, fanin_fail_memory(&error, sizeof *edge + nbytes), &error);
+        return;
+    }
+    edge->begin = begin;
+    edge->nbytes = nbytes;
+    memcpy(edge->bytes, block->bytes + (begin - block->base), nbytes);
+    edge->next = writer->edges;
+    writer->edges = edge;
+}
+
+/* A block that grows no more: its whole pages are to be written. */
 static void queue(fanin_file_writer *writer, fanin_file_block *block)
 {
     fanin_file_block **last = &writer->full;
+    const uint64_t begin = round_up(block->begin), end = round_down(block->end);
     unlink_block(&writer->growing, block);
+    if (begin >= end) {
+        keep_edge(writer, block, block->begin, block->end);
+        block->next = writer->spare;
+        writer->spare = block;
+        return;
+    }
+    keep_edge(writer, block, block->begin, begin);
+    keep_edge(writer, block, end, block->end);
+    block->begin = begin;
+    block->end = end;
     while (*last != NULL)
         last = &(*last)->next;
     block->next = NULL;
@@ -198,7 +225,7 @@ static void queue(fanin_file_writer *writer, fanin_file_block *block)
 /* Sees to it that what is full will be written. */
 static void set_off(fanin_file_writer *writer)
 {
-    if (writer->has_thread)
+    if (writer->nthreads > 0)
         pthread_cond_broadcast(&writer->changed);
     else
         drain(writer);
@@ -207,19 +234,29 @@ static void set_off(fanin_file_writer *writer)
 static void queue_and_write(fanin_file_writer *writer, fanin_file_block *block)
 {
     queue(writer, block);
-    if (!writer->has_thread)
-        start_thread(writer);
+    if (writer->nthreads == 0)
+        start_threads(writer);
     set_off(writer);
 }
 
 /* Of the growing blocks that nobody writes to, the one used least lately; NULL. */
-static fanin_file_block *find_idle(const fanin_file_writer *writer)
+static fanin_file_block *find_idle(const fanin_file_writer *writer, size_t *ngrowing)
 {
     fanin_file_block *idle = NULL;
-    for (fanin_file_block *block = writer->growing; block != NULL; block = block->next)
+    *ngrowing = 0;
+    for (fanin_file_block *block = writer->growing; block != NULL; block = block->next, ++*ngrowing)
         if (!block->is_taken)
             idle = block;
     return idle;
+}
+
+/* Where more blocks grow than there are tasks, tasks that have ended left some: they would be kept from the others. */
+static void give_up_idle(fanin_file_writer *writer)
+{
+    size_t ngrowing;
+    fanin_file_block *idle = find_idle(writer, &ngrowing);
+    if (idle != NULL && ngrowing > writer->ntasks)
+        queue_and_write(writer, idle);
 }
 
 static fanin_file_block *allocate_block(fanin_file_writer *writer)
@@ -240,9 +277,11 @@ static fanin_file_block *allocate_block(fanin_file_writer *writer)
  */
 static fanin_file_block *find_empty(fanin_file_writer *writer)
 {
-    while (writer->spare == NULL && writer->nblocks >= writer->max_blocks) {
-        fanin_file_block *idle = find_idle(writer);
-        if (writer->full == NULL && !writer->is_writing) {
+    size_t ngrowing;
+    give_up_idle(writer);
+    while (writer->spare == NULL && writer->nblocks >= writer->ntasks + FANIN_FILE_SPARE_BLOCKS) {
+        fanin_file_block *idle = find_idle(writer, &ngrowing);
+        if (writer->full == NULL && writer->nwriting == 0) {
             if (idle == NULL)
                 break;
             queue_and_write(writer, idle);
@@ -386,10 +425,19 @@ void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path
     memset(writer, 0, sizeof *writer);
     writer->fd = fd;
     writer->path = path;
-    writer->max_blocks = ntasks + FANIN_FILE_SPARE_BLOCKS;
+    writer->ntasks = ntasks;
     writer->can_go_direct = true;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);
+}
+
+/* Neighbours share a page, which is complete in the page cache alone. */
+static fanin_status write_edges(fanin_file_writer *writer, fanin_error *error)
+{
+    go_direct(writer, false);
+    for (const fanin_file_edge *edge = writer->edges; edge != NULL; edge = edge->next)
+        FANIN_TRY(fanin_pwrite_all(writer->fd, edge->bytes, edge->nbytes, edge->begin, writer->path, error));
+    return FANIN_OK;
 }
 
 fanin_status fanin_file_writer_finish(fanin_file_writer *writer, fanin_error *error)
@@ -398,9 +446,11 @@ fanin_status fanin_file_writer_finish(fanin_file_writer *writer, fanin_error *er
     while (writer->growing != NULL)
         queue(writer, writer->growing);
     set_off(writer);
-    while (writer->is_writing || writer->full != NULL)
+    while (writer->nwriting > 0 || writer->full != NULL)
         pthread_cond_wait(&writer->changed, &writer->lock);
-    const fanin_status status = fail_as_before(writer, error);
+    fanin_status status = fail_as_before(writer, error);
+    if (status == FANIN_OK)
+        status = write_edges(writer, error);
     pthread_mutex_unlock(&writer->lock);
     return status;
 }
@@ -420,9 +470,14 @@ void fanin_file_writer_end(fanin_file_writer *writer)
     writer->is_over = true;
     pthread_cond_broadcast(&writer->changed);
     pthread_mutex_unlock(&writer->lock);
-    if (writer->has_thread)
-        pthread_join(writer->thread, NULL);
+    while (writer->nthreads > 0)
+        pthread_join(writer->threads[--writer->nthreads], NULL);
     go_direct(writer, false);
+    while (writer->edges != NULL) {
+        fanin_file_edge *edge = writer->edges;
+        writer->edges = edge->next;
+        fanin_free(edge);
+    }
     release(writer->growing);
     release(writer->full);
     release(writer->spare);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open file that several tasks write: what they make is put together in blocks, and a thread brings these to the
+ * An open file that several tasks write: what they make is put together in blocks, and threads bring these to the
  * disk while others are made.
  */
 #ifndef FANIN_SINK_FILE_WRITER_H
@@ -13,15 +13,18 @@
 /*
  * A block is written past the system's page cache where it can be: that copy would take as long as making the bytes.
  * Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long enough for
- * a disk to be as fast as it gets with one transfer after the other.
+ * a disk to be as fast as it gets.
  */
 enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
 /* Blocks there are at most, beside one for each task: they fill while the disk is slow for a moment. */
 enum { FANIN_FILE_SPARE_BLOCKS = 4 };
+/* The disk has one transfer to go on with while the end of the other is heard of. */
+enum { FANIN_FILE_NTHREADS = 2 };
 /* Blocks that are on their way from the page cache to the disk, where they had to be written through that. */
 enum { FANIN_FILE_NLEAVING = 32 };
 
 typedef struct fanin_file_block fanin_file_block;
+typedef struct fanin_file_edge fanin_file_edge;
 
 typedef struct fanin_file_range {
     uint64_t begin;
@@ -31,22 +34,24 @@ typedef struct fanin_file_range {
 typedef struct fanin_file_writer {
     int fd;
     const char *path;
-    size_t max_blocks;
+    size_t ntasks;
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t changed;
     fanin_file_block *growing; /* the one used last comes first */
-    fanin_file_block *full;    /* to be written, the oldest first */
+    fanin_file_block *full;    /* whole pages to be written, the oldest first */
     fanin_file_block *spare;
+    fanin_file_edge *edges; /* parts of pages, written at the end */
     size_t nblocks;
-    bool has_thread;
-    bool is_writing; /* somebody is, without the lock; what is below the next line is theirs */
+    pthread_t threads[FANIN_FILE_NTHREADS];
+    size_t nthreads;
+    size_t nwriting; /* blocks; of them ndirect are with the system, past the page cache */
+    size_t ndirect;
     bool is_over;
-    pthread_t thread;
-    fanin_status status; /* of the first failure, and its words */
-    fanin_error error;
-    /* -- */
     bool can_go_direct;
     bool is_direct;
+    fanin_status status; /* of the first failure, and its words */
+    fanin_error error;
+    bool is_caching; /* somebody writes through the page cache, without the lock; what follows is theirs */
     fanin_file_range leaving[FANIN_FILE_NLEAVING]; /* a ring, the oldest at first_leaving */
     size_t first_leaving;
     size_t nleaving;
