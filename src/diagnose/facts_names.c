@@ -86,12 +86,6 @@ static const struct fanin_record *beside(const fanin_diagnosis *diagnosis, const
     return i != SIZE_MAX ? &diagnosis->records[i] : NULL;
 }
 
-static bool is_float(fanin_dtype dtype)
-{
-    return dtype == FANIN_F64 || dtype == FANIN_F32 || dtype == FANIN_BF16 || dtype == FANIN_F16 ||
-           dtype == FANIN_F8_E4M3 || dtype == FANIN_F8_E5M2;
-}
-
 /* ---- what a role says ---- */
 
 struct role_part {
@@ -149,7 +143,7 @@ void fanin_facts_by_role(struct fanin_record *record)
     for (size_t i = 0; role != NULL && i < sizeof role_parts / sizeof role_parts[0]; i++)
         if (strcmp(role, role_parts[i].role) == 0)
             record->part = role_parts[i].part;
-    if (record->part == FANIN_PART_WEIGHT && (tensor->ndim < 2 || tensor->is_buffer || !is_float(tensor->dtype)))
+    if (record->part == FANIN_PART_WEIGHT && (tensor->ndim < 2 || tensor->is_buffer || !fanin_is_summed(tensor->dtype)))
         record->part = FANIN_PART_OTHER;
     tensor->is_weight = record->part == FANIN_PART_WEIGHT;
     if (record->nblocks == 0)
@@ -227,7 +221,7 @@ static bool take_buffer(const struct parts *parts, struct fanin_record *record)
     bool statistic = strcmp(parts->leaf, "running_mean") == 0 || strcmp(parts->leaf, "running_var") == 0;
     /* GPT-2 keeps its causal mask as a "bias" of four dimensions. */
     bool mask = strcmp(parts->leaf, "bias") == 0 && tensor->ndim == 4;
-    if (!statistic && !mask && is_float(tensor->dtype) && !is_one_of(parts->leaf, buffers))
+    if (!statistic && !mask && fanin_is_summed(tensor->dtype) && !is_one_of(parts->leaf, buffers))
         return false;
     tensor->is_buffer = true;
     if (statistic) {

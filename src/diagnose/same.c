@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "diagnose/scan.h"
 #include "kernel/convert.h"
 #include "kernel/element.h"
 
@@ -75,11 +76,6 @@ const char *fanin_sameness_name(fanin_sameness sameness)
 }
 
 /* ---- one tensor ---- */
-
-static bool is_float(fanin_dtype dtype)
-{
-    return fanin_dtype_is_random(dtype) || dtype == FANIN_F8_E4M3 || dtype == FANIN_F8_E5M2;
-}
 
 static uint64_t next_hash(uint64_t hash, uint64_t bits)
 {
@@ -159,7 +155,7 @@ static fanin_status look_at(const struct search *s, struct item *item, fanin_err
 {
     const fanin_checkpoint_tensor *tensor = item->tensor;
     double first = 0;
-    item->is_float = is_float(tensor->dtype);
+    item->is_float = fanin_is_summed(tensor->dtype);
     item->nrows = tensor->ndim >= 1 && tensor->nelem > 0 ? (uint64_t)tensor->shape[0] : 1;
     item->ncols = tensor->nelem / (item->nrows > 0 ? item->nrows : 1);
     if (fanin_dtype_nbits(tensor->dtype) % 8 != 0 || tensor->nelem == 0) {
@@ -498,11 +494,16 @@ struct windows {
     uint64_t *tried;       /* by item: the last place where it was looked for in the tensor at hand; 0: none */
 };
 
+/* 64 signs from a place on. */
+static uint64_t signs_from(const uint64_t *signs, uint64_t at)
+{
+    return signs[at / 64] >> at % 64 | (at % 64 == 0 ? 0 : signs[at / 64 + 1] << (64 - at % 64));
+}
+
 /* Negated values have negated signs: the first sign of a window is always 0. */
 static uint32_t window_at(const uint64_t *signs, uint64_t at)
 {
-    const uint64_t low = signs[at / 64] >> at % 64, high = at % 64 == 0 ? 0 : signs[at / 64 + 1] << (64 - at % 64);
-    const uint32_t window = (uint32_t)(low | high) & (NWINDOWS - 1);
+    const uint32_t window = (uint32_t)signs_from(signs, at) & (NWINDOWS - 1);
     return (window & 1) != 0 ? ~window & (NWINDOWS - 1) : window;
 }
 
@@ -519,12 +520,8 @@ static bool begins_at(const struct item *outer, const struct item *inner, uint64
 {
     uint64_t shifted[NWORDS], n = least(least(outer->tensor->nelem - lag, inner->tensor->nelem), NSIGNS);
     n = least(n, NLAGS + 64 - lag);
-    for (uint64_t w = 0; w < (n + 63) / 64; w++) {
-        const uint64_t at = lag + 64 * w;
-        shifted[w] = outer->lag_signs[at / 64] >> at % 64;
-        if (at % 64 != 0)
-            shifted[w] |= outer->lag_signs[at / 64 + 1] << (64 - at % 64);
-    }
+    for (uint64_t w = 0; w < (n + 63) / 64; w++)
+        shifted[w] = signs_from(outer->lag_signs, lag + 64 * w);
     return n >= MIN_NVALUES && signs_agree(shifted, inner->signs, n);
 }
 

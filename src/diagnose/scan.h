@@ -46,5 +46,7 @@ fanin_status fanin_scan_memory(const fanin_weight *weight, const void *data, con
 double fanin_scan_bin_edge(uint32_t bin);
 /* Whether every value of the dtype is the edge of its bin. */
 bool fanin_scan_is_exact(fanin_dtype dtype);
+/* Whether values of the dtype are summed up: those of floats that are looked at. Of others there is a hash alone. */
+bool fanin_is_summed(fanin_dtype dtype);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "diagnose/scan.h"
 #include "fanin/which.h"
 #include "kernel/element.h"
 
@@ -83,9 +84,7 @@ static fanin_status find_pairs(struct search *s, fanin_error *error)
         if (at == SIZE_MAX || !fanin_plan_tensor_is_stored(tensor))
             continue;
         const fanin_checkpoint_tensor *stored = fanin_checkpoint_tensor_at(s->checkpoint, at);
-        bool is_float =
-            fanin_dtype_is_random(stored->dtype) || stored->dtype == FANIN_F8_E4M3 || stored->dtype == FANIN_F8_E5M2;
-        if (is_same_shape(tensor, stored) && tensor->nelem >= MIN_NVALUES && is_float &&
+        if (is_same_shape(tensor, stored) && tensor->nelem >= MIN_NVALUES && fanin_is_summed(stored->dtype) &&
             fanin_dtype_is_random(tensor->dtype) && draws(s->plan, tensor))
             s->pairs[s->npairs++] = (struct pair){i, at};
     }

@@ -74,9 +74,6 @@ struct fanin_whole {
     size_t nfirst;
 };
 
-/* Whether values of the dtype are summed up; of others there is a hash alone. */
-bool fanin_is_summed(fanin_dtype dtype);
-
 fanin_status fanin_part_begin(struct fanin_part *part, const struct fanin_part_limits *limits, fanin_error *error);
 void fanin_part_release(struct fanin_part *part);
 /*
