@@ -2,8 +2,8 @@
 /*
  * The two tables through which every allocation and every file operation of the library goes. Set them before the
  * first other call, or not at all; setting them while another thread is inside the library is a race. Both must be
- * safe to call from several threads at once if you give the library threads (parallel.h); a file longer than a few MiB
- * is written by a thread of its own, so that pwrite, write_back and set_direct may be called while others are.
+ * safe to call from several threads at once if you give the library threads (parallel.h); a file longer than 2 MiB is
+ * written by two threads of its own, so that pwrite, write_back and set_direct may be called while others are.
  */
 #ifndef FANIN_HOOKS_H
 #define FANIN_HOOKS_H

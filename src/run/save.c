@@ -147,8 +147,7 @@ static fanin_status fill_shard(void *user, const fanin_partial *partial)
                                      .ntensors = s->shards.first[f->shard + 1] - first,
                                      .make = write_tensor,
                                      .user = f};
-    const fanin_parallel *parallel = s->options->parallel;
-    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, parallel != NULL ? parallel->nthreads : 1);
+    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, s->options->parallel);
     fanin_status status = fanin_make_together(&together, s->error);
     if (status == FANIN_OK)
         status = fanin_file_writer_finish(&f->writer, s->error);

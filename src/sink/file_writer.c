@@ -265,8 +265,7 @@ static fanin_file_block *allocate_block(fanin_file_writer *writer)
     fanin_file_block *block = fanin_allocate(sizeof *block + nbytes, 1);
     if (block == NULL)
         return NULL;
-    block->bytes =
-        block->memory + (FANIN_FILE_ALIGNMENT - (uintptr_t)block->memory % FANIN_FILE_ALIGNMENT) % FANIN_FILE_ALIGNMENT;
+    block->bytes = block->memory + (round_up((uintptr_t)block->memory) - (uintptr_t)block->memory);
     writer->nblocks++;
     return block;
 }
@@ -303,6 +302,14 @@ static fanin_status fail_as_before(const fanin_file_writer *writer, fanin_error 
     return writer->status;
 }
 
+/* Its task has taken it, and it comes first. */
+static void grow(fanin_file_writer *writer, fanin_file_block *block)
+{
+    block->is_taken = true;
+    block->next = writer->growing;
+    writer->growing = block;
+}
+
 /* A new block that begins at `at`, taken. */
 static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_file_block **begun, fanin_error *error)
 {
@@ -311,9 +318,7 @@ static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_fi
         return fanin_fail_memory(error, BLOCK_CAPACITY);
     block->base = round_down(at);
     block->begin = block->end = at;
-    block->is_taken = true;
-    block->next = writer->growing;
-    writer->growing = block;
+    grow(writer, block);
     *begun = block;
     return FANIN_OK;
 }
@@ -328,9 +333,7 @@ static fanin_status take(fanin_file_writer *writer, uint64_t at, fanin_file_bloc
     if (block == NULL)
         return begin_block(writer, at, taken, error);
     unlink_block(&writer->growing, block);
-    block->is_taken = true;
-    block->next = writer->growing;
-    writer->growing = block;
+    grow(writer, block);
     *taken = block;
     return FANIN_OK;
 }
@@ -420,12 +423,12 @@ fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, 
 
 /* -- The whole --------------------------------------------------------------------------------------------------- */
 
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntasks)
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, const fanin_parallel *parallel)
 {
     memset(writer, 0, sizeof *writer);
     writer->fd = fd;
     writer->path = path;
-    writer->ntasks = ntasks;
+    writer->ntasks = parallel != NULL ? parallel->nthreads : 1;
     writer->can_go_direct = true;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);

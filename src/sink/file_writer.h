@@ -8,12 +8,12 @@
 
 #include <pthread.h>
 
-#include "fanin/status.h"
+#include "fanin/parallel.h"
 
 /*
- * A block is written past the system's page cache where it can be: that copy would take as long as making the bytes.
- * Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long enough for
- * a disk to be as fast as it gets.
+ * A block is written past the system's page cache where it can be: that copy would take half as long as making the
+ * bytes. Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long
+ * enough for a disk to be as fast as it gets.
  */
 enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
 /* Blocks there are at most, beside one for each task: they fill while the disk is slow for a moment. */
@@ -57,8 +57,8 @@ typedef struct fanin_file_writer {
     size_t nleaving;
 } fanin_file_writer;
 
-/* ntasks: how many will write at once; more may. */
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntasks);
+/* parallel: who writes, a task a thread; more may. NULL: one task. */
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, const fanin_parallel *parallel);
 /* Bytes that lie at `at` in the file; no two calls give the same. Fails as well where earlier ones could not be
  * written. */
 fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,
