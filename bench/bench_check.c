@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NROWS = 4096, NCOLUMNS = 1024, QUICK_NROWS = 64, NDTYPES = 2 };
+enum { NCOLUMNS = 1024, NDTYPES = 2, NSIZES = 2 };
+
+/* Tensors of 4 M values are the small matrices of a language model, of 16 M its large ones; quick: 64 K alone. */
+static const int64_t NROWS[NSIZES] = {4096, 16384}, QUICK_NROWS = 64;
 
 struct check_pass {
     const fanin_checkpoint *checkpoint; /* NULL: statistics of the tensor, ntensors times */
@@ -71,7 +74,11 @@ static void add_row(struct bench *bench, const struct check_pass *pass, const st
                             .nbytes = nelem * fanin_dtype_nbits(pass->tensor.dtype) / 8,
                             .ndim = 2,
                             .shape = {pass->tensor.shape[0], pass->tensor.shape[1]}};
-    snprintf(row.name, sizeof row.name, "%s", name);
+    if (bench->is_quick)
+        snprintf(row.name, sizeof row.name, "%s", name);
+    else
+        snprintf(row.name, sizeof row.name, "%s, %lld M a tensor", name,
+                 (long long)(fanin_tensor_nelem(&pass->tensor) >> 20));
     if (one != NULL && one != contender)
         snprintf(row.remark, sizeof row.remark, "%.2f x one thread", bench_median(one) / bench_median(contender));
     bench_row_take(&row, contender);
@@ -79,10 +86,9 @@ static void add_row(struct bench *bench, const struct check_pass *pass, const st
 }
 
 /* By the thread's own clock first, against NumPy; then on 1, 2 ... threads on the wall. */
-static void check_dtype(struct bench *bench, fanin_dtype dtype, const struct bench_crews *crews)
+static void check_tensors(struct bench *bench, fanin_dtype dtype, int64_t nrows, const struct bench_crews *crews)
 {
     const char *folder = bench->files != NULL ? bench->files : getenv("TMPDIR");
-    const int64_t nrows = bench->is_quick ? QUICK_NROWS : NROWS;
     const uint64_t of_one = (uint64_t)nrows * NCOLUMNS * fanin_dtype_nbits(dtype) / 8;
     const uint64_t ntensors = bench->memory_nbytes / of_one > 0 ? bench->memory_nbytes / of_one : 1;
     char path[4096];
@@ -127,6 +133,7 @@ void bench_checks(struct bench *bench)
     bench_force_isa(bench_best_isa(bench));
     bench_print_title("check: statistics in memory, and the diagnosis of a checkpoint in the page cache", NULL);
     for (size_t i = 0; i < NDTYPES; i++)
-        check_dtype(bench, dtypes[i], &crews);
+        for (size_t k = 0; k < (bench->is_quick ? 1 : NSIZES); k++)
+            check_tensors(bench, dtypes[i], bench->is_quick ? QUICK_NROWS : NROWS[k], &crews);
     bench_crews_end(&crews);
 }

@@ -230,10 +230,12 @@ class Goals:
     def of_check(self, isa):
         """NumPy's std alone is what the whole diagnosis is held against, by the clock of one thread."""
         for dtype, goal in (("f32", 1), ("bf16", 3)):
-            row = self.row("check", "check", dtype, isa)
-            self.add(f"check {dtype}, {isa}", to_torch(row) if row else None, goal, "x NumPy's std")
-            one, two = (self.row("check", "check, on the wall", dtype, isa, n) for n in (1, 2))
-            self.quotient(f"check {dtype}, two threads, {isa}", two, one, 1.8, "x one thread")
+            for size in ("", ", 4 M a tensor", ", 16 M a tensor"):
+                what = f"check {dtype}{size}"
+                row = self.row("check", f"check{size}", dtype, isa)
+                self.add(f"{what}, {isa}", to_torch(row) if row else None, goal, "x NumPy's std")
+                one, two = (self.row("check", f"check, on the wall{size}", dtype, isa, n) for n in (1, 2))
+                self.quotient(f"{what}, two threads, {isa}", two, one, 1.8, "x one thread")
 
     def all(self):
         isas = [isa for isa in ("avx512", "avx2") if any(r["variant"] == isa for r in self.rows)]
