@@ -16,7 +16,7 @@
  * enough for a disk to be as fast as it gets.
  */
 enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
-/* Blocks there are at most, beside one for each task: they fill while the disk is slow for a moment. */
+/* As many blocks as are enough, beside one for each task: they fill while the disk is slow for a moment. */
 enum { FANIN_FILE_SPARE_BLOCKS = 4 };
 /* The disk has one transfer to go on with while the end of the other is heard of. */
 enum { FANIN_FILE_NTHREADS = 2 };
@@ -25,6 +25,7 @@ enum { FANIN_FILE_NLEAVING = 32 };
 
 typedef struct fanin_file_block fanin_file_block;
 typedef struct fanin_file_edge fanin_file_edge;
+typedef struct fanin_file_slab fanin_file_slab;
 
 typedef struct fanin_file_range {
     uint64_t begin;
@@ -40,6 +41,7 @@ typedef struct fanin_file_writer {
     fanin_file_block *growing; /* the one used last comes first */
     fanin_file_block *full;    /* whole pages to be written, the oldest first */
     fanin_file_block *spare;
+    fanin_file_slab *slabs; /* all blocks there are */
     fanin_file_edge *edges; /* parts of pages, written at the end */
     size_t nblocks;
     pthread_t threads[FANIN_FILE_NTHREADS];

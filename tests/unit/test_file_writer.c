@@ -332,7 +332,8 @@ static void memory_is_bounded(void **state)
     counting_begin(&counter);
     assert_true(write_by_turns(77, NBYTES, true, &fd));
     close(fd);
-    assert_true(counter.peak_nbytes <= (uint64_t)(NTASKS + NBLOCKS) * (FANIN_FILE_BLOCK_NBYTES + (16 << 10)));
+    /* blocks come by threes */
+    assert_true(counter.peak_nbytes <= (uint64_t)(NTASKS + NBLOCKS + 2) * (FANIN_FILE_BLOCK_NBYTES + (16 << 10)));
     assert_int_equal(counter.nblocks, 0);
     counting_begin(&counter);
     counter.fail_at = 1;
