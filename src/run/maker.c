@@ -137,10 +137,12 @@ void fanin_maker_passed(fanin_maker *maker, const fanin_plan_op *op)
     fanin_cursor_passed(cursor_of(maker, op->stream), op);
 }
 
+/* Of a block more may be made than it has, since pieces are made whole: it is done when as much is made. */
 static fanin_status count(fanin_maker *maker, uint64_t nbytes, fanin_error *error)
 {
     const fanin_run_options *options = maker->options;
-    maker->done_nbytes += nbytes;
+    const uint64_t left = maker->total_nbytes - maker->done_nbytes;
+    maker->done_nbytes += nbytes < left ? nbytes : left;
     if (options->progress != NULL && !options->progress(options->user, maker->done_nbytes, maker->total_nbytes))
         return fanin_fail(error, FANIN_ERROR_CANCELLED, "cancelled after %" PRIu64 " of %" PRIu64 " bytes",
                           maker->done_nbytes, maker->total_nbytes);

@@ -203,13 +203,57 @@ static void refused(void **state)
     fanin_plan_free(plan);
 }
 
+/* Elements of 4 bits share bytes with their neighbours. */
+static void packed(void **state)
+{
+    (void)state;
+    fanin_plan *plan =
+        test_plan("{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"f32\",\"tensors\":[{\"name\":\"w\","
+                  "\"shape\":[4,8],\"dtype\":\"f4\"}],\"rules\":[{\"match\":\"**\",\"init\":\"zeros\"}]}",
+                  0);
+    const fanin_run_options options = test_options(0);
+    uint8_t memory[16] = {0};
+    const int64_t zero[2] = {0, 0}, sizes[2] = {4, 8};
+    fanin_tensor to = fanin_tensor_2d(memory, FANIN_F4, 4, 8);
+    assert_fails(fanin_run_slice(plan, &options, 0, zero, sizes, &to, &error), FANIN_ERROR_DTYPE, error,
+                 "f4 packs elements into bytes");
+    fanin_plan_free(plan);
+}
+
+typedef struct heard {
+    uint64_t done;
+    uint64_t total;
+} heard;
+
+static bool hear(void *user, uint64_t done, uint64_t total)
+{
+    *(heard *)user = (heard){done, total};
+    return true;
+}
+
+/* Of what is made, not of the whole model: all blocks that were asked for. */
+static void progress_of_blocks(void **state)
+{
+    (void)state;
+    heard last = {0};
+    fanin_plan *plan = test_plan(specs[0], 0);
+    fanin_run_options options = test_options(0);
+    float memory[64];
+    const int64_t zero[2] = {0, 0}, sizes[2] = {2, 3};
+    const fanin_tensor to = fanin_tensor_2d(memory, FANIN_F32, 2, 3);
+    options.progress = hear;
+    options.user = &last;
+    assert_ok(fanin_run_slice(plan, &options, 0, zero, sizes, &to, &error), error);
+    assert_int_equal(last.total, 2 * 3 * sizeof *memory);
+    assert_int_equal(last.done, last.total);
+    fanin_plan_free(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_block),
-        cmocka_unit_test(shards),
-        cmocka_unit_test(large),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(any_block), cmocka_unit_test(shards), cmocka_unit_test(large),
+        cmocka_unit_test(refused),   cmocka_unit_test(packed), cmocka_unit_test(progress_of_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
