@@ -188,11 +188,12 @@ class Tables:
 
     def file(self):
         return table(
-            ["what", "how", "time", "GB/s", "least and most", "of the best plain writer", "torch.save"],
+            ["what", "how", "threads", "time", "GB/s", "least and most", "of the best plain writer", "torch.save"],
             [
                 [
                     r["name"],
                     r["variant"],
+                    str(r["threads"]),
                     seconds(r["seconds"]["median"]),
                     number(r["nbytes"] / r["seconds"]["median"] / 1e9),
                     f"{seconds(r['seconds']['min'])}, {seconds(r['seconds']['max'])}",
