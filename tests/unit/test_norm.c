@@ -24,6 +24,10 @@ static void run(const fanin_tensor *from, uint32_t summed, int64_t nnorms, void 
 /* Of elements of both signs and many sizes, at rows[..] of a permuted view with gaps. */
 static void test_against_long_double(void **state)
 {
+    /* Valgrind computes with 64 bits in place of the 80: no yardstick for the last place of a double. */
+    const volatile long double one = 1;
+    if (one + 0x1p-60L == one)
+        skip();
     static double values[5 * 6 * 14];
     static float narrow[5 * 6 * 14];
     double norms[420];
