@@ -37,6 +37,7 @@ struct fanin_file_slab {
     fanin_file_block blocks[SLAB_NBLOCKS];
     uint8_t memory[];
 };
+#define SLAB_NBYTES (sizeof(fanin_file_slab) + SLAB_NBLOCKS * BLOCK_CAPACITY + FANIN_FILE_ALIGNMENT - 1)
 
 static uint64_t round_down(uint64_t n)
 {
@@ -272,8 +273,7 @@ static void give_up_idle(fanin_file_writer *writer)
 /* Spare blocks; none where memory is short. */
 static void allocate_blocks(fanin_file_writer *writer)
 {
-    const size_t nbytes = SLAB_NBLOCKS * BLOCK_CAPACITY + FANIN_FILE_ALIGNMENT - 1;
-    fanin_file_slab *slab = fanin_allocate(sizeof *slab + nbytes, 1);
+    fanin_file_slab *slab = fanin_allocate(SLAB_NBYTES, 1);
     if (slab == NULL)
         return;
     uint8_t *bytes = slab->memory + (round_up((uintptr_t)slab->memory) - (uintptr_t)slab->memory);
@@ -333,7 +333,7 @@ static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_fi
 {
     fanin_file_block *block = find_empty(writer);
     if (block == NULL)
-        return fanin_fail_memory(error, BLOCK_CAPACITY);
+        return fanin_fail_memory(error, SLAB_NBYTES);
     block->base = round_down(at);
     block->begin = block->end = at;
     grow(writer, block);
