@@ -220,12 +220,10 @@ class Goals:
     def of_whole(self, isa):
         for n in sorted({row["threads"] for row in self.rows if row["section"] in ("model", "file")}):
             words = f"{n} thread{'s' * (n > 1)}"
-            row = self.row("file", "checkpoint", "bf16", isa, n)
-            self.add(f"checkpoint with fsync, {words}", of_store(row) if row else None, 0.9, "of the best plain writer")
-            row = self.row("file", "checkpoint, no digest", "bf16", isa, n)
-            self.add(
-                f"checkpoint, no digest, {words}", of_store(row) if row else None, 0.9, "of the best plain writer"
-            )
+            for name, fsync in (("checkpoint", " with fsync"), ("checkpoint, no digest", "")):
+                row = self.row("file", name, "bf16", isa, n)
+                found = of_store(row) if row else None
+                self.add(f"{name}{fsync}, {words}", found, 0.9, "of the best plain writer")
             self.against_torch(
                 f"checkpoint without fsync, {words}", self.row("file", "checkpoint, no fsync", "bf16", isa, n), 4
             )
