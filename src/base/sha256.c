@@ -18,7 +18,7 @@
 #endif
 
 /* FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
-static const uint32_t round_constants[64] = {
+const uint32_t fanin_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -58,7 +58,7 @@ static void blocks_scalar(uint32_t state[8], const uint8_t *data, size_t nblocks
         uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
         for (int t = 0; t < 64; t++) {
             uint32_t s1 = rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25);
-            uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + round_constants[t] + w[t];
+            uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + fanin_sha256_constants[t] + w[t];
             uint32_t s0 = rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22);
             uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
             h = g, g = f, f = e, e = d + t1;
@@ -100,7 +100,7 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
                 __m128i seven_back = _mm_alignr_epi8(w[(r + 3) % 4], w[(r + 2) % 4], 4);
                 w[r % 4] = _mm_sha256msg2_epu32(_mm_add_epi32(s0, seven_back), w[(r + 3) % 4]);
             }
-            __m128i wk = _mm_add_epi32(w[r % 4], _mm_loadu_si128((const __m128i *)&round_constants[4 * r]));
+            __m128i wk = _mm_add_epi32(w[r % 4], _mm_loadu_si128((const __m128i *)&fanin_sha256_constants[4 * r]));
             cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
             abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0e));
         }
@@ -136,14 +136,19 @@ static block_function choose(void)
     return blocks_scalar;
 }
 
-static void add_blocks(uint32_t state[8], const uint8_t *data, size_t nblocks)
+static block_function in_force(void)
 {
     block_function blocks = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (blocks == NULL) {
         blocks = choose();
         atomic_store_explicit(&chosen, blocks, memory_order_relaxed);
     }
-    blocks(state, data, nblocks);
+    return blocks;
+}
+
+bool fanin_sha256_has_instructions(void)
+{
+    return in_force() != blocks_scalar;
 }
 
 bool fanin_sha256_force_scalar(bool forced)
@@ -171,12 +176,12 @@ void fanin_sha256_update(fanin_sha256 *hash, const void *data, size_t nbytes)
         memcpy(hash->pending + npending, at, taken);
         if (npending + taken < 64)
             return;
-        add_blocks(hash->state, hash->pending, 1);
+        in_force()(hash->state, hash->pending, 1);
         at += taken;
         nbytes -= taken;
     }
     if (nbytes >= 64)
-        add_blocks(hash->state, at, nbytes / 64);
+        in_force()(hash->state, at, nbytes / 64);
     if (nbytes % 64 > 0)
         memcpy(hash->pending, at + (nbytes & ~(size_t)63), nbytes % 64);
 }

@@ -21,6 +21,12 @@ void fanin_sha256_end(fanin_sha256 *hash, uint8_t digest[32]);
 /* 64 lower-case hex digits and a NUL. */
 void fanin_hex32(const uint8_t digest[32], char hex[65]);
 
+/* FIPS 180-4, 4.2.2. */
+extern const uint32_t fanin_sha256_constants[64];
+
+/* Whether blocks are hashed by the processor's own instructions. */
+bool fanin_sha256_has_instructions(void);
+
 /* For tests: plain C from now on, or the best again. Returns whether this processor has more than plain C. */
 bool fanin_sha256_force_scalar(bool forced);
 

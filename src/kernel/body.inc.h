@@ -601,6 +601,7 @@ DEFINE_TRUNCATION(mark_16bit, replace_16bit, uint16_t, vs, S, key_low, key_high)
 
 #include "kernel/strips.inc.h"
 #include "kernel/sums.inc.h"
+#include "kernel/sha256.inc.h"
 
 const struct fanin_kernel KERNEL_TABLE = {
     .name = KERNEL_NAME,
@@ -633,6 +634,8 @@ const struct fanin_kernel KERNEL_TABLE = {
     .summing_f32 = {extremes_of_f32, sums_of_f32, powers_of_f32, hash_columns_of_f32},
     .summing_f64 = {extremes_of_f64, sums_of_f64, powers_of_f64, hash_columns_of_f64},
     .hash_bytes = hash_bytes,
+    .nlanes = W,
+    .sha256_lanes = sha256_lanes,
     .widen_bf16 = widen_bf16,
     .widen_f16 = widen_f16,
 };

@@ -161,6 +161,12 @@ struct fanin_kernel {
     struct fanin_summing summing_f32, summing_f64;
     /* of words of 64 bits, the last one filled up with zeros, a key each; any alignment (sums.inc.h) */
     uint64_t (*hash_bytes)(const void *bytes, size_t nbytes, const uint64_t *keys);
+    /*
+     * SHA-256 (FIPS 180-4) of `nlanes` messages side by side: each gets nblocks blocks of 64 bytes, lane l's from
+     * data[l] on, any alignment. Word i of lane l's state is states[i * nlanes + l].
+     */
+    size_t nlanes;
+    void (*sha256_lanes)(uint32_t *states, const uint8_t *const *data, size_t nblocks);
     void (*widen_bf16)(float *out, const uint16_t *in, size_t n);
     void (*widen_f16)(float *out, const uint16_t *in, size_t n); /* a signaling NaN stays one */
 };

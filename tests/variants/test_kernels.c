@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "fanin/version.h"
 #include "kernel/convert.h"
 #include "kernel/kernel.h"
@@ -649,6 +650,45 @@ static void compare_sums(const struct fanin_kernel *scalar, const struct fanin_k
                     other->hash_bytes((const char *)words + nbytes % 7, nbytes, keys));
 }
 
+/* Of every lane by itself what the plain SHA-256 of base has after as many blocks; messages end where memory ends. */
+static void check_sha256(const struct fanin_kernel *kernel)
+{
+    enum { MAX_LANES = 16, MAX_BLOCKS = 5 };
+    const uint8_t *data[MAX_LANES];
+    uint32_t states[8 * MAX_LANES];
+    fanin_sha256 alone[MAX_LANES];
+    assert_in_range(kernel->nlanes, 1, MAX_LANES);
+    for (size_t nblocks = 0; nblocks <= MAX_BLOCKS; nblocks++) {
+        for (size_t l = 0; l < kernel->nlanes; l++) {
+            uint8_t *message = guarded(64 * nblocks + l % 3);
+            random_words((uint32_t *)states, 8 * MAX_LANES, 100 * nblocks + l);
+            memcpy(alone[l].state, states, sizeof alone[l].state);
+            for (size_t i = 0; i < 64 * nblocks; i++)
+                message[i] = (uint8_t)(states[i % (8 * MAX_LANES)] >> (i / (8 * MAX_LANES)));
+            data[l] = message;
+        }
+        for (size_t l = 0; l < kernel->nlanes; l++)
+            for (size_t i = 0; i < 8; i++)
+                states[i * kernel->nlanes + l] = alone[l].state[i];
+        kernel->sha256_lanes(states, data, nblocks);
+        for (size_t l = 0; l < kernel->nlanes; l++) {
+            alone[l].nbytes = 0;
+            fanin_sha256_update(&alone[l], data[l], 64 * nblocks);
+            for (size_t i = 0; i < 8; i++)
+                assert_int_equal(states[i * kernel->nlanes + l], alone[l].state[i]);
+            release((uint8_t *)(uintptr_t)data[l], 64 * nblocks + l % 3);
+        }
+    }
+}
+
+static void test_sha256(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < fanin_isa_count(); i++)
+        if (fanin_kernel_at(i) != NULL)
+            check_sha256(fanin_kernel_at(i));
+}
+
 #define TEST(name)                                                                                                     \
     static void test_##name(void **state)                                                                              \
     {                                                                                                                  \
@@ -688,6 +728,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_normals),
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_ties_of_angles),
         cmocka_unit_test(test_generate),
         cmocka_unit_test(test_temper),

@@ -39,6 +39,39 @@ static inline vu vu_xor_if_odd(vu a, vu b, vu c)
 {
     return vu_xor_and(a, vu_sub(_mm256_setzero_si256(), vu_and(b, vu_set1(1))), c);
 }
+#define vu_turn(a, n) _mm256_or_si256(vu_shr(a, n), vu_shl(a, 32 - (n)))
+static inline vu vu_xor3(vu a, vu b, vu c) { return vu_xor(vu_xor(a, b), c); }
+static inline vu vu_majority(vu a, vu b, vu c) { return vu_choose(vu_xor(a, b), c, a); }
+static inline vu vu_broadcast(const uint32_t *p) { return _mm256_set1_epi32((int32_t)*p); }
+/* Words of pairs, then of fours, then of all eight rows side by side. */
+static inline void vu_transpose(vu row[8])
+{
+    vu pair[8], four[8];
+    for (int i = 0; i < 8; i += 2) {
+        pair[i] = _mm256_unpacklo_epi32(row[i], row[i + 1]);
+        pair[i + 1] = _mm256_unpackhi_epi32(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            four[i + 2 * j] = _mm256_unpacklo_epi64(pair[i + j], pair[i + 2 + j]);
+            four[i + 2 * j + 1] = _mm256_unpackhi_epi64(pair[i + j], pair[i + 2 + j]);
+        }
+    for (int i = 0; i < 4; i++) {
+        row[i] = _mm256_permute2x128_si256(four[i], four[i + 4], 0x20);
+        row[i + 4] = _mm256_permute2x128_si256(four[i], four[i + 4], 0x31);
+    }
+}
+static inline void vu_load_messages(vu word[16], const uint8_t *const *data, size_t offset)
+{
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+    for (int half = 0; half < 16; half += 8) {
+        for (int i = 0; i < 8; i++)
+            word[half + i] = _mm256_loadu_si256((const __m256i *)(data[i] + offset + 4 * half));
+        vu_transpose(word + half);
+    }
+    for (int i = 0; i < 16; i++)
+        word[i] = _mm256_shuffle_epi8(word[i], order);
+}
 
 static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)

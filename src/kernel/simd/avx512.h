@@ -46,6 +46,43 @@ static inline vu vu_xor_if_odd(vu a, vu b, vu c)
 {
     return _mm512_mask_xor_epi32(a, _mm512_test_epi32_mask(b, vu_set1(1)), a, c);
 }
+#define vu_turn(a, n) _mm512_ror_epi32(a, n)
+static inline vu vu_xor3(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }
+static inline vu vu_majority(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0xe8); }
+static inline vu vu_broadcast(const uint32_t *p) { return _mm512_set1_epi32((int32_t)*p); }
+/* Words of pairs, then of fours, eights and all sixteen rows side by side. */
+static inline void vu_transpose(vu row[16])
+{
+    vu pair[16], four[16];
+    for (int i = 0; i < 16; i += 2) {
+        pair[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
+        pair[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            four[i + 2 * j] = _mm512_unpacklo_epi64(pair[i + j], pair[i + 2 + j]);
+            four[i + 2 * j + 1] = _mm512_unpackhi_epi64(pair[i + j], pair[i + 2 + j]);
+        }
+    for (int i = 0; i < 4; i++) {
+        vu even_low = _mm512_shuffle_i32x4(four[i], four[i + 4], 0x88);
+        vu odd_low = _mm512_shuffle_i32x4(four[i], four[i + 4], 0xdd);
+        vu even_high = _mm512_shuffle_i32x4(four[i + 8], four[i + 12], 0x88);
+        vu odd_high = _mm512_shuffle_i32x4(four[i + 8], four[i + 12], 0xdd);
+        row[i] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
+        row[i + 4] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
+        row[i + 8] = _mm512_shuffle_i32x4(even_low, even_high, 0xdd);
+        row[i + 12] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xdd);
+    }
+}
+static inline void vu_load_messages(vu word[16], const uint8_t *const *data, size_t offset)
+{
+    const __m512i order = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+    for (int i = 0; i < 16; i++)
+        word[i] = _mm512_loadu_si512(data[i] + offset);
+    vu_transpose(word);
+    for (int i = 0; i < 16; i++)
+        word[i] = _mm512_shuffle_epi8(word[i], order);
+}
 
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)

@@ -36,6 +36,19 @@ static inline vu vu_choose(vu mask, vu a, vu b) { return (a & mask) | (b & ~mask
 static inline vu vu_xor_and(vu a, vu b, vu c) { return a ^ (b & c); }
 static inline vu vu_xor_masked(vu a, vu b, vu c) { return (a ^ b) & c; }
 static inline vu vu_xor_if_odd(vu a, vu b, vu c) { return b & 1 ? a ^ c : a; }
+/* a turned right by n bits, 0 < n < 32; a ^ b ^ c; the bits that two of three have */
+#define vu_turn(a, n) ((a) >> (n) | (a) << (32 - (n)))
+static inline vu vu_xor3(vu a, vu b, vu c) { return a ^ b ^ c; }
+static inline vu vu_majority(vu a, vu b, vu c) { return (a & b) | (c & (a | b)); }
+static inline vu vu_broadcast(const uint32_t *p) { return *p; }
+/* word[i]: of each lane's 64 bytes at data[lane] + offset the i-th word, which lies there highest byte first */
+static inline void vu_load_messages(vu word[16], const uint8_t *const *data, size_t offset)
+{
+    for (size_t i = 0; i < 16; i++) {
+        const uint8_t *p = data[0] + offset + 4 * i;
+        word[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    }
+}
 
 static inline vf vf_set1(float a) { return a; }
 /* Two vectors at p and q; variants of more than one lane may take q = p + W for granted. 16-bit types: no NaN. */
