@@ -36,6 +36,8 @@ static void sha256_lanes(uint32_t *states, const uint8_t *const *data, size_t nb
         vu s[8], word[16];
         memcpy(s, state, sizeof s);
         vu_load_messages(word, data, 64 * block);
+        for (size_t l = 0; l < W; l++)
+            __builtin_prefetch(data[l] + 64 * (block + 1));
         sixteen_rounds(s, word, 0);
         for (size_t t = 16; t < 64; t += 16)
             sixteen_rounds(s, word, t);

@@ -26,25 +26,7 @@ enum { MAX_SPLIT_OPS = 256 };
 
 /* -- Elements of a storage in pieces ---------------------------------------------------------------------------- */
 
-/* Elements [begin, end) of a storage on their way to a sink, where `begin` is byte 0. */
-typedef struct making {
-    fanin_maker *maker;
-    fanin_sink *sink;
-    size_t id; /* for the sink */
-    const char *name;
-    fanin_dtype dtype;
-    size_t nbytes; /* of an element */
-    uint64_t begin;
-    uint64_t end;
-    const size_t *ops; /* that write the storage, in order */
-    size_t nops;
-    /* the op that is being drawn, and its next element; NULL: none */
-    const fanin_plan_op *drawn;
-    uint64_t next;
-    fanin_plan_op part; /* that op from where it was entered */
-    fanin_generator *generator;
-    fanin_error *error;
-} making;
+typedef fanin_making making;
 
 static const fanin_plan_op *op_at(const making *m, size_t i)
 {
@@ -139,10 +121,10 @@ static const fanin_plan_op *next_piece(const making *m, uint64_t position, uint6
         rest = min_u64(rest, op_begin(op) - position);
     }
     *nelem = rest;
-    if (rest > FANIN_CHUNK_MAX_NELEM) {
+    if (rest > m->maker->piece_nelem + 15) {
         /* the next piece is to begin a block, wherever this one begins */
         uint64_t begun = drawn != NULL ? (position - op_begin(drawn)) % 16 : 0;
-        *nelem = FANIN_CHUNK_NELEM - begun;
+        *nelem = m->maker->piece_nelem - begun;
     }
     return drawn;
 }
@@ -280,12 +262,14 @@ static fanin_status make_next(making *m, uint64_t position, uint64_t *nelem)
     return fanin_maker_progress(m->maker, nbytes, m->error);
 }
 
-static fanin_status make_range(making *m)
+/* Makes one piece more; `leave` follows the last one. */
+static fanin_status make_some(making *m)
 {
-    uint64_t nelem;
-    for (uint64_t position = m->begin; position < m->end; position += nelem)
-        FANIN_TRY(make_next(m, position, &nelem));
-    return leave(m);
+    uint64_t nelem = 0;
+    if (m->position < m->end)
+        FANIN_TRY(make_next(m, m->position, &nelem));
+    m->position += nelem;
+    return m->position < m->end ? FANIN_OK : leave(m);
 }
 
 /* -- Where the elements of a tensor are made -------------------------------------------------------------------- */
@@ -329,51 +313,58 @@ static bool find_origin(const fanin_maker *maker, size_t storage, origin *of)
     return true;
 }
 
-/* Passes on what it gets as elements of another dtype. */
-typedef struct casting {
-    fanin_sink sink;
-    fanin_sink *next;
-    fanin_dtype from;
-    fanin_dtype to;
-    uint8_t *memory; /* of a piece */
-} casting;
-
 static fanin_status put_cast(fanin_sink *sink, size_t id, uint64_t offset, const void *data, size_t nbytes,
                              fanin_error *error)
 {
-    casting *c = (casting *)sink;
+    fanin_casting *c = (fanin_casting *)sink;
     size_t from = fanin_dtype_nbits(c->from) / 8, to = fanin_dtype_nbits(c->to) / 8;
     fanin_cast(c->from, data, c->to, c->memory, nbytes / from);
     return c->next->put(c->next, id, offset / from * to, c->memory, nbytes / from * to, error);
 }
 
-/* Elements [begin, end) of a storage that has this origin. */
-static fanin_status make_from(fanin_maker *maker, const origin *of, uint64_t begin, uint64_t end, const char *name,
-                              fanin_sink *sink, size_t id, fanin_error *error)
+/* Elements [begin, end) of a storage that has this origin; to be ended, whatever comes of it. */
+static fanin_status begin_from(making *m, fanin_maker *maker, const origin *of, uint64_t begin, uint64_t end,
+                               fanin_sink *sink, size_t id, fanin_error *error)
 {
-    casting cast = {.sink = {.put = put_cast}, .next = sink, .to = of->dtype};
-    making m = {
+    *m = (making){
         .maker = maker,
         .sink = sink,
         .id = id,
-        .name = name,
         .dtype = fanin_plan_storage_dtype(maker->plan, of->storage),
         .begin = begin + of->shift,
         .end = end + of->shift,
+        .position = begin + of->shift,
         .ops = maker->ops + maker->first[of->storage],
         .nops = maker->first[of->storage + 1] - maker->first[of->storage],
         .error = error,
     };
-    m.nbytes = fanin_dtype_nbits(m.dtype) / 8;
-    if (m.dtype != of->dtype) {
-        cast.from = m.dtype;
-        cast.memory = fanin_allocate(FANIN_CHUNK_MAX_NBYTES, 1);
-        if (cast.memory == NULL)
-            return fanin_fail_memory(error, FANIN_CHUNK_MAX_NBYTES);
-        m.sink = &cast.sink;
-    }
-    fanin_status status = make_range(&m);
-    fanin_free(cast.memory);
+    m->nbytes = fanin_dtype_nbits(m->dtype) / 8;
+    if (m->dtype == of->dtype)
+        return FANIN_OK;
+    const size_t memory_nbytes = (maker->piece_nelem + 15) * (fanin_dtype_nbits(of->dtype) / 8);
+    m->cast = (fanin_casting){.sink = {.put = put_cast},
+                              .next = sink,
+                              .from = m->dtype,
+                              .to = of->dtype,
+                              .memory = fanin_allocate(memory_nbytes, 1)};
+    m->sink = &m->cast.sink;
+    return m->cast.memory != NULL ? FANIN_OK : fanin_fail_memory(error, memory_nbytes);
+}
+
+void fanin_making_end(fanin_making *m)
+{
+    fanin_free(m->cast.memory);
+    m->cast.memory = NULL;
+}
+
+static fanin_status make_from(fanin_maker *maker, const origin *of, uint64_t begin, uint64_t end, fanin_sink *sink,
+                              size_t id, fanin_error *error)
+{
+    making m;
+    fanin_status status = begin_from(&m, maker, of, begin, end, sink, id, error);
+    while (status == FANIN_OK && m.position < m.end)
+        status = make_some(&m);
+    fanin_making_end(&m);
     return status;
 }
 
@@ -397,7 +388,7 @@ static fanin_status put(fanin_maker *maker, fanin_sink *sink, size_t id, uint64_
 static fanin_status put_all(fanin_maker *maker, const fanin_plan_tensor *tensor, fanin_sink *sink, size_t id,
                             const uint8_t *memory, fanin_error *error)
 {
-    uint64_t piece = (uint64_t)FANIN_CHUNK_NELEM / 8 * fanin_dtype_nbits(tensor->dtype);
+    uint64_t piece = (uint64_t)maker->piece_nelem / 8 * fanin_dtype_nbits(tensor->dtype);
     for (uint64_t offset = 0; offset < tensor->nbytes; offset += piece)
         FANIN_TRY(put(maker, sink, id, offset, memory + offset, min_u64(tensor->nbytes - offset, piece), error));
     return FANIN_OK;
@@ -409,8 +400,9 @@ static fanin_status put_view(fanin_maker *maker, const fanin_tensor *view, fanin
 {
     fanin_walk walk;
     fanin_walk_logical(view, &walk);
-    for (int64_t done = 0; done < walk.nelem; done += FANIN_CHUNK_NELEM) {
-        int64_t n = walk.nelem - done < FANIN_CHUNK_NELEM ? walk.nelem - done : FANIN_CHUNK_NELEM;
+    const int64_t piece = (int64_t)maker->piece_nelem;
+    for (int64_t done = 0; done < walk.nelem; done += piece) {
+        int64_t n = walk.nelem - done < piece ? walk.nelem - done : piece;
         fanin_walk_gather(&walk, done, n, maker->piece);
         FANIN_TRY(put(maker, sink, id, (uint64_t)done * walk.nbytes, maker->piece, (size_t)n * walk.nbytes, error));
     }
@@ -445,24 +437,51 @@ static fanin_status check_not_refused(const fanin_plan_tensor *tensor, fanin_err
                       fanin_show(tensor->name, strlen(tensor->name), shown), tensor->refused);
 }
 
-fanin_status fanin_maker_make(fanin_maker *maker, size_t tensor, fanin_sink *sink, size_t id, fanin_error *error)
+fanin_status fanin_making_begin(fanin_making *m, fanin_maker *maker, size_t tensor, fanin_sink *sink, size_t id,
+                                fanin_error *error)
 {
     const fanin_plan_tensor *named = fanin_plan_tensor_at(maker->plan, tensor);
-    FANIN_TRY(check_not_refused(named, error));
     fanin_tensor view = view_of(named, NULL);
-    fanin_status status;
     origin of;
+    *m = (making){.maker = maker, .sink = sink, .id = id, .error = error};
+    FANIN_TRY(check_not_refused(named, error));
     /* what is made in memory that is there for all of it is shared out fill by fill */
     const bool is_shared_out = sink->in_memory && fanin_maker_threads(maker) != NULL;
-    if (!is_shared_out && fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of)) {
-        status = make_from(maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, named->name,
-                           sink, id, error);
-        if (status != FANIN_OK && status != FANIN_ERROR_CANCELLED && status != FANIN_ERROR_IO)
-            status = fail_within_tensor(named->name, status, error);
+    fanin_status status = FANIN_OK;
+    if (!is_shared_out && fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of))
+        status = begin_from(m, maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, sink, id,
+                            error);
+    else
+        m->is_whole = true;
+    m->of = named;
+    m->to = sink;
+    return status == FANIN_OK ? FANIN_OK : fail_within_tensor(named->name, status, error);
+}
+
+fanin_status fanin_making_step(fanin_making *m, bool *done)
+{
+    fanin_status status;
+    *done = true;
+    if (m->is_whole) {
+        status = make_whole(m->maker, m->of, m->to, m->id, m->error);
     } else {
-        status = make_whole(maker, named, sink, id, error);
+        status = make_some(m);
+        *done = m->position >= m->end;
+        if (status != FANIN_OK && status != FANIN_ERROR_CANCELLED && status != FANIN_ERROR_IO)
+            status = fail_within_tensor(m->of->name, status, m->error);
     }
-    return status == FANIN_OK && sink->end != NULL ? sink->end(sink, id, error) : status;
+    return status == FANIN_OK && *done && m->to->end != NULL ? m->to->end(m->to, m->id, m->error) : status;
+}
+
+fanin_status fanin_maker_make(fanin_maker *maker, size_t tensor, fanin_sink *sink, size_t id, fanin_error *error)
+{
+    fanin_making m;
+    bool done = false;
+    fanin_status status = fanin_making_begin(&m, maker, tensor, sink, id, error);
+    while (status == FANIN_OK && !done)
+        status = fanin_making_step(&m, &done);
+    fanin_making_end(&m);
+    return status;
 }
 
 /* -- A block of a tensor ---------------------------------------------------------------------------------------- */
@@ -581,7 +600,7 @@ static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor 
         for (; ahead.left > 0 && ahead.begin - end < JUMP_NELEM; runs_next(&ahead, &b.whole))
             end = ahead.begin + ahead.length;
         b.origin = begin;
-        FANIN_TRY(make_from(maker, of, (uint64_t)tensor->offset + begin, (uint64_t)tensor->offset + end, tensor->name,
+        FANIN_TRY(make_from(maker, of, (uint64_t)tensor->offset + begin, (uint64_t)tensor->offset + end,
                             &b.sink, 0, error));
     }
     return FANIN_OK;
@@ -606,8 +625,9 @@ static fanin_status make_block_whole(fanin_maker *maker, const fanin_plan_tensor
         block.data = memory + first * (fanin_dtype_nbits(tensor->dtype) / 8);
         fanin_walk_logical(&block, &from);
         fanin_walk_logical(destination, &to);
-        for (int64_t done = 0; done < to.nelem; done += FANIN_CHUNK_NELEM) {
-            int64_t n = to.nelem - done < FANIN_CHUNK_NELEM ? to.nelem - done : FANIN_CHUNK_NELEM;
+        const int64_t piece = (int64_t)maker->piece_nelem;
+        for (int64_t done = 0; done < to.nelem; done += piece) {
+            int64_t n = to.nelem - done < piece ? to.nelem - done : piece;
             fanin_walk_gather(&from, done, n, maker->piece);
             fanin_walk_scatter(&to, done, n, maker->piece);
         }

@@ -33,10 +33,11 @@ static fanin_status allocate_own(fanin_maker *maker, fanin_error *error)
 {
     maker->others = fanin_allocate_zeroed(fanin_plan_stream_count(maker->plan), sizeof *maker->others);
     maker->whole = fanin_allocate_zeroed(maker->nstorages, sizeof *maker->whole);
-    maker->piece = fanin_allocate(FANIN_CHUNK_WIDE_NBYTES, 1);
-    return maker->others != NULL && maker->whole != NULL && maker->piece != NULL
-               ? FANIN_OK
-               : fanin_fail_memory(error, FANIN_CHUNK_WIDE_NBYTES);
+    /* up to 15 elements more, and whole blocks of 16, and 16 more, at both ends */
+    const size_t piece_nbytes = (maker->piece_nelem + 15 + 64) * 8;
+    maker->piece = fanin_allocate(piece_nbytes, 1);
+    return maker->others != NULL && maker->whole != NULL && maker->piece != NULL ? FANIN_OK
+                                                                                 : fanin_fail_memory(error, piece_nbytes);
 }
 
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
@@ -50,6 +51,7 @@ fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const
     maker->plan = plan;
     maker->options = options;
     maker->nstorages = fanin_plan_storage_count(plan);
+    maker->piece_nelem = FANIN_CHUNK_NELEM;
     FANIN_TRY(fanin_cursor_begin(&maker->cursor, plan, 0, options->seed, error));
     maker->first = fanin_allocate_zeroed(maker->nstorages + 2, sizeof *maker->first);
     maker->ops = fanin_allocate(fanin_plan_op_count(plan), sizeof *maker->ops);
@@ -64,7 +66,7 @@ fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const
 }
 
 fanin_status fanin_maker_begin_shared(fanin_maker *maker, fanin_shared_progress *shared, size_t task,
-                                      fanin_error *error)
+                                      size_t piece_nelem, fanin_error *error)
 {
     const fanin_maker *whole = shared->whole;
     *maker = (fanin_maker){.plan = whole->plan,
@@ -72,6 +74,7 @@ fanin_status fanin_maker_begin_shared(fanin_maker *maker, fanin_shared_progress 
                            .first = whole->first,
                            .ops = whole->ops,
                            .nstorages = whole->nstorages,
+                           .piece_nelem = piece_nelem,
                            .shared = shared,
                            .task = task};
     fanin_cursor_begin_shared(&maker->cursor, &whole->cursor);

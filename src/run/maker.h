@@ -19,8 +19,6 @@
 enum { FANIN_CHUNK_NELEM = 256 * 1024, FANIN_CHUNK_MAX_NELEM = FANIN_CHUNK_NELEM + 15 };
 /* The most a piece takes, whatever its dtype. */
 #define FANIN_CHUNK_MAX_NBYTES ((size_t)FANIN_CHUNK_MAX_NELEM * 8)
-/* The same for one that is made to whole blocks of 16, and 16 more, at both ends. */
-#define FANIN_CHUNK_WIDE_NBYTES (FANIN_CHUNK_MAX_NBYTES + (size_t)64 * 8)
 
 struct fanin_maker;
 
@@ -43,6 +41,7 @@ typedef struct fanin_maker {
     size_t nstorages;
     uint8_t **whole; /* by storage: its memory while it is made whole; NULL */
     uint8_t *piece;
+    size_t piece_nelem;
     fanin_rounds *rounds; /* of a trunc_normal that is made in pieces; NULL until there is one */
     uint64_t done_nbytes;
     uint64_t total_nbytes;         /* to be set by the caller, for progress */
@@ -53,9 +52,12 @@ typedef struct fanin_maker {
 /* Refuses options that are no options. On failure nothing is to be ended. */
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,
                                fanin_error *error);
-/* One of those that work side by side for shared->whole, with its snapshots: those they need must be there. */
+/*
+ * One of those that work side by side for shared->whole, with its snapshots: those they need must be there. Pieces have
+ * piece_nelem elements, a multiple of 16 and FANIN_CHUNK_NELEM at most.
+ */
 fanin_status fanin_maker_begin_shared(fanin_maker *maker, fanin_shared_progress *shared, size_t task,
-                                      fanin_error *error);
+                                      size_t piece_nelem, fanin_error *error);
 void fanin_maker_end(fanin_maker *maker);
 
 /* The threads that a fill may use inside; NULL where others work beside. */

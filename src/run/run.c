@@ -26,12 +26,10 @@ fanin_status fanin_run_tensor(const fanin_plan *plan, const fanin_run_options *o
     return status;
 }
 
-/* Makes the tensors that have bytes of their own: of `data` those that are not NULL, else those of a checkpoint. */
-static fanin_status make_all(fanin_maker *maker, void *const *data,
-                             fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error),
-                             void *user, fanin_error *error)
+/* Makes the tensors that have bytes of their own, as `how` says: of `data` those that are not NULL, else those of a
+   checkpoint. */
+static fanin_status make_all(fanin_maker *maker, void *const *data, const fanin_together *how, fanin_error *error)
 {
-    const bool in_place = data != NULL;
     size_t ntensors = fanin_plan_tensor_count(maker->plan), n = 0;
     size_t *tensors = fanin_allocate(ntensors, sizeof *tensors);
     if (tensors == NULL)
@@ -43,8 +41,10 @@ static fanin_status make_all(fanin_maker *maker, void *const *data,
             maker->total_nbytes += tensor->nbytes;
         }
     }
-    const fanin_together together = {
-        .maker = maker, .tensors = tensors, .ntensors = n, .make = make, .user = user, .in_place = in_place};
+    fanin_together together = *how;
+    together.maker = maker;
+    together.tensors = tensors;
+    together.ntensors = n;
     fanin_status status = fanin_make_together(&together, error);
     fanin_free(tensors);
     return status;
@@ -63,16 +63,10 @@ fanin_status fanin_run_memory(const fanin_plan *plan, const fanin_run_options *o
     fanin_maker maker;
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
     fanin_memory_sink memory = fanin_memory_sink_create(data);
-    fanin_status status = make_all(&maker, data, make_in_memory, &memory, error);
+    const fanin_together how = {.make = make_in_memory, .user = &memory, .in_place = true};
+    fanin_status status = make_all(&maker, data, &how, error);
     fanin_maker_end(&maker);
     return status;
-}
-
-static fanin_status make_digest(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
-{
-    fanin_sink null = fanin_null_sink();
-    fanin_digest_sink hashing = fanin_digest_sink_create(&null, user);
-    return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
 }
 
 fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *options, fanin_digest *digest,
@@ -84,7 +78,9 @@ fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *o
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
     size_t ntensors = fanin_plan_tensor_count(plan);
     uint8_t(*digests)[32] = fanin_allocate(ntensors, sizeof *digests);
-    fanin_status status = digests != NULL ? make_all(&maker, NULL, make_digest, digests, error)
+    fanin_sink null = fanin_null_sink();
+    const fanin_together how = {.sink = &null, .digests = digests};
+    fanin_status status = digests != NULL ? make_all(&maker, NULL, &how, error)
                                           : fanin_fail_memory(error, ntensors * sizeof *digests);
     if (status == FANIN_OK)
         status = fanin_plan_content_digest(plan, digests, digest, error);

@@ -131,23 +131,28 @@ static fanin_status write_tensor(void *user, fanin_maker *maker, size_t tensor, 
 {
     filling *f = user;
     fanin_file_sink file = fanin_file_sink_create(&f->writer, f->of->offsets);
-    if (f->of->write->no_digest)
-        return fanin_maker_make(maker, tensor, &file.sink, tensor, error);
-    fanin_digest_sink hashing = fanin_digest_sink_create(&file.sink, f->of->digests);
-    return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
+    return fanin_maker_make(maker, tensor, &file.sink, tensor, error);
 }
 
 static fanin_status fill_shard(void *user, const fanin_partial *partial)
 {
     filling *f = user;
     saving *s = f->of;
+    const bool is_hashed = !s->write->no_digest;
+    const fanin_parallel *parallel = s->options->parallel;
+    const size_t nthreads = parallel != NULL ? parallel->nthreads : 1;
+    const size_t nhashed = is_hashed ? fanin_hashed_together(parallel) : nthreads;
     size_t first = s->shards.first[f->shard];
+    fanin_file_sink file = fanin_file_sink_create(&f->writer, s->offsets);
     const fanin_together together = {.maker = &s->maker,
                                      .tensors = s->shards.tensors + first,
                                      .ntensors = s->shards.first[f->shard + 1] - first,
-                                     .make = write_tensor,
-                                     .user = f};
-    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, s->options->parallel);
+                                     .make = is_hashed ? NULL : write_tensor,
+                                     .user = f,
+                                     .sink = &file.sink,
+                                     .digests = s->digests};
+    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, nhashed,
+                            nhashed > nthreads ? FANIN_FILE_SMALL_BLOCK_NBYTES : FANIN_FILE_BLOCK_NBYTES);
     fanin_status status = fanin_make_together(&together, s->error);
     if (status == FANIN_OK)
         status = fanin_file_writer_finish(&f->writer, s->error);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "run/lanes.h"
 
 /* A jump takes as long as about 2 million uniform draws: tasks with fewer elements would mostly jump. */
 static const uint64_t MIN_TASK_NELEM = (uint64_t)2 << 20;
@@ -18,13 +19,21 @@ typedef struct sharing {
     fanin_shared_progress progress;
 } sharing;
 
+static fanin_status make_one(const fanin_together *together, fanin_maker *maker, size_t tensor, fanin_error *error)
+{
+    if (together->make != NULL)
+        return together->make(together->user, maker, tensor, error);
+    fanin_digest_sink hashing = fanin_digest_sink_create(together->sink, together->digests);
+    return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
+}
+
 /* made: NULL, or what is to be left out */
 static fanin_status make_range(const fanin_together *together, const bool *made, fanin_maker *maker, size_t begin,
                                size_t end, fanin_error *error)
 {
     for (size_t i = begin; i < end; i++)
         if (made == NULL || !made[i])
-            FANIN_TRY(together->make(together->user, maker, together->tensors[i], error));
+            FANIN_TRY(make_one(together, maker, together->tensors[i], error));
     return FANIN_OK;
 }
 
@@ -35,7 +44,7 @@ static void run_task(void *context, size_t i)
     fanin_error error;
     if (fanin_shared_progress_is_stopped(&s->progress, i))
         return;
-    fanin_status status = fanin_maker_begin_shared(&maker, &s->progress, i, &error);
+    fanin_status status = fanin_maker_begin_shared(&maker, &s->progress, i, FANIN_CHUNK_NELEM, &error);
     if (status == FANIN_OK) {
         status = make_range(s->together, s->made, &maker, s->first[i], s->first[i + 1], &error);
         fanin_maker_end(&maker);
@@ -120,7 +129,7 @@ static fanin_status pass_first_stream(const sharing *s, size_t n, fanin_error *e
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, maker->cursor.dependent[k]);
         const size_t i = together->in_place && !op->dead ? place_of(together, op->tensor) : together->ntensors;
         if (i < together->ntensors && !s->made[i]) {
-            FANIN_TRY(together->make(together->user, maker, op->tensor, error));
+            FANIN_TRY(make_one(together, maker, op->tensor, error));
             s->made[i] = true;
         } else {
             FANIN_TRY(fanin_maker_pass_barriers(maker, 0, k + 1, error));
@@ -130,20 +139,13 @@ static fanin_status pass_first_stream(const sharing *s, size_t n, fanin_error *e
 }
 
 /* After this, all positions are known. */
-static fanin_status pass_barriers(const sharing *s, fanin_error *error)
+static fanin_status pass_barriers(const sharing *s, const size_t *nbarriers, fanin_error *error)
 {
     fanin_maker *maker = s->together->maker;
-    const size_t nstreams = fanin_plan_stream_count(maker->plan);
-    size_t *nbarriers = fanin_allocate_zeroed(nstreams, sizeof *nbarriers);
-    if (nbarriers == NULL)
-        return fanin_fail_memory(error, nstreams * sizeof *nbarriers);
-    fanin_status status = count_barriers(s->together, nbarriers, error);
-    if (status == FANIN_OK)
-        status = pass_first_stream(s, nbarriers[0], error);
-    for (size_t stream = 1; stream < nstreams && status == FANIN_OK; stream++)
+    fanin_status status = pass_first_stream(s, nbarriers[0], error);
+    for (size_t stream = 1; stream < fanin_plan_stream_count(maker->plan) && status == FANIN_OK; stream++)
         if (nbarriers[stream] > 0)
             status = fanin_maker_pass_barriers(maker, stream, nbarriers[stream], error);
-    fanin_free(nbarriers);
     return status;
 }
 
@@ -159,36 +161,95 @@ static fanin_status make_large(const sharing *s, fanin_error *error)
     for (size_t i = 0; i < together->ntensors && together->in_place; i++) {
         if (s->made[i] || fanin_plan_tensor_at(maker->plan, together->tensors[i])->nelem < large)
             continue;
-        FANIN_TRY(together->make(together->user, maker, together->tensors[i], error));
+        FANIN_TRY(make_one(together, maker, together->tensors[i], error));
         s->made[i] = true;
     }
     return FANIN_OK;
 }
 
-static fanin_status share(sharing *s, fanin_error *error)
+static size_t nthreads_of(const fanin_parallel *parallel)
 {
-    const fanin_parallel *parallel = s->together->maker->options->parallel;
-    FANIN_TRY(pass_barriers(s, error));
-    FANIN_TRY(make_large(s, error));
-    const size_t ntasks = cut(s);
+    return parallel != NULL && parallel->nthreads > 1 ? parallel->nthreads : 1;
+}
+
+size_t fanin_hashed_together(const fanin_parallel *parallel)
+{
+    return nthreads_of(parallel) * fanin_hash_lanes_count();
+}
+
+/* How many lanes each thread has, if so many tasks are hashed that it is worth while; else 1. */
+static size_t count_lanes(const fanin_together *together, size_t ntasks)
+{
+    const size_t nthreads = nthreads_of(together->maker->options->parallel);
+    const size_t most = fanin_hash_lanes_count(), n = (ntasks + nthreads - 1) / nthreads;
+    if (together->make != NULL || n < fanin_hash_lanes_least())
+        return 1;
+    return n < most ? n : most;
+}
+
+static void run_tasks(sharing *s, size_t ntasks)
+{
+    const fanin_together *together = s->together;
+    const fanin_parallel *parallel = together->maker->options->parallel;
+    fanin_lane_tasks tasks = {.progress = &s->progress,
+                              .tensors = together->tensors,
+                              .first = s->first,
+                              .ntasks = ntasks,
+                              .nlanes = count_lanes(together, ntasks),
+                              .sink = together->sink,
+                              .digests = together->digests};
+    if (tasks.nlanes < 2)
+        parallel->run(parallel->user, ntasks, run_task, s);
+    else if (nthreads_of(parallel) > 1)
+        parallel->run(parallel->user, parallel->nthreads, fanin_lanes_work, &tasks);
+    else
+        fanin_lanes_work(&tasks, 0);
+}
+
+/* One thread has nothing of it where draws would have to be made once more to know where the tasks begin. */
+static bool pays(const sharing *s, const size_t *nbarriers, size_t ntasks)
+{
+    const fanin_maker *maker = s->together->maker;
     if (ntasks < 2)
-        return make_range(s->together, s->made, s->together->maker, 0, s->together->ntensors, error);
-    fanin_shared_progress_begin(&s->progress, s->together->maker);
-    parallel->run(parallel->user, ntasks, run_task, s);
+        return false;
+    if (nthreads_of(maker->options->parallel) > 1)
+        return true;
+    for (size_t stream = 0; stream < fanin_plan_stream_count(maker->plan); stream++)
+        if (nbarriers[stream] > 0)
+            return false;
+    return count_lanes(s->together, ntasks) > 1;
+}
+
+static fanin_status share(sharing *s, size_t *nbarriers, fanin_error *error)
+{
+    const fanin_together *together = s->together;
+    FANIN_TRY(count_barriers(together, nbarriers, error));
+    if (nthreads_of(together->maker->options->parallel) > 1) {
+        FANIN_TRY(pass_barriers(s, nbarriers, error));
+        FANIN_TRY(make_large(s, error));
+    }
+    const size_t ntasks = cut(s);
+    if (!pays(s, nbarriers, ntasks))
+        return make_range(together, s->made, together->maker, 0, together->ntensors, error);
+    fanin_shared_progress_begin(&s->progress, together->maker);
+    run_tasks(s, ntasks);
     return fanin_shared_progress_end(&s->progress, error);
 }
 
 fanin_status fanin_make_together(const fanin_together *together, fanin_error *error)
 {
-    const fanin_parallel *parallel = together->maker->options->parallel;
-    const size_t n = together->ntensors;
-    if (parallel == NULL || parallel->nthreads < 2 || n == 0)
+    const fanin_maker *maker = together->maker;
+    const size_t n = together->ntensors, nstreams = fanin_plan_stream_count(maker->plan);
+    if ((nthreads_of(maker->options->parallel) < 2 && together->make != NULL) || n == 0)
         return make_range(together, NULL, together->maker, 0, n, error);
     sharing s = {.together = together,
                  .made = fanin_allocate_zeroed(n, sizeof *s.made),
                  .first = fanin_allocate(n + 1, sizeof *s.first)};
-    fanin_status status =
-        s.made != NULL && s.first != NULL ? share(&s, error) : fanin_fail_memory(error, n * sizeof *s.first);
+    size_t *nbarriers = fanin_allocate_zeroed(nstreams, sizeof *nbarriers);
+    fanin_status status = s.made != NULL && s.first != NULL && nbarriers != NULL
+                              ? share(&s, nbarriers, error)
+                              : fanin_fail_memory(error, n * sizeof *s.first + nstreams * sizeof *nbarriers);
+    fanin_free(nbarriers);
     fanin_free(s.first);
     fanin_free(s.made);
     return status;

@@ -12,8 +12,11 @@ typedef struct fanin_together {
     fanin_maker *maker;    /* the caller's: counts progress, and makes everything if there are no threads */
     const size_t *tensors; /* of the plan, in its order */
     size_t ntensors;
+    /* NULL: they go to `sink`, which takes pieces from many threads at once, and their SHA-256 to digests[tensor] */
     fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error);
     void *user;
+    fanin_sink *sink;
+    uint8_t (*digests)[32];
     /*
      * `make` gives the sink memory that is made in place, and does nothing else: then tensors whose draws depend on
      * data are made where they are met. Else they are drawn once to know where they end, and once by whoever makes
@@ -22,6 +25,8 @@ typedef struct fanin_together {
     bool in_place;
 } fanin_together;
 
+/* How many tensors that are hashed may be under way at once. */
+size_t fanin_hashed_together(const fanin_parallel *parallel);
 /* The error is that of the first tensor that failed. */
 fanin_status fanin_make_together(const fanin_together *together, fanin_error *error);
 

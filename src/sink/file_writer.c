@@ -22,22 +22,35 @@ struct fanin_file_block {
     bool is_taken;  /* somebody writes behind its end, without the lock */
     uint8_t *bytes; /* of the file from `base` on, aligned */
     uint64_t base;  /* begin rounded down to the alignment */
+    size_t limit;   /* full when as many bytes from base on are there */
 };
 
 /* A block may end with part of a page, which then begins the next one too. */
-#define BLOCK_CAPACITY ((size_t)FANIN_FILE_BLOCK_NBYTES + FANIN_FILE_ALIGNMENT)
+static size_t capacity_of(const fanin_file_writer *writer)
+{
+    return writer->block_nbytes + FANIN_FILE_ALIGNMENT;
+}
 
 /*
  * Blocks that are allocated together, so that they are large enough to lie in pages of 2 MiB: from those a transfer is
  * a few pieces of memory, from small ones 512, of which a disk may take less at once (virtio: 254, and a third slower).
  */
-enum { SLAB_NBLOCKS = 3 };
+enum { SLAB_BYTES_OF_BLOCKS = 6 << 20, SLAB_MAX_NBLOCKS = SLAB_BYTES_OF_BLOCKS / FANIN_FILE_SMALL_BLOCK_NBYTES };
 struct fanin_file_slab {
     fanin_file_slab *next;
-    fanin_file_block blocks[SLAB_NBLOCKS];
+    fanin_file_block blocks[SLAB_MAX_NBLOCKS];
     uint8_t memory[];
 };
-#define SLAB_NBYTES (sizeof(fanin_file_slab) + SLAB_NBLOCKS * BLOCK_CAPACITY + FANIN_FILE_ALIGNMENT - 1)
+
+static size_t slab_nblocks(const fanin_file_writer *writer)
+{
+    return SLAB_BYTES_OF_BLOCKS / writer->block_nbytes;
+}
+
+static size_t slab_nbytes(const fanin_file_writer *writer)
+{
+    return sizeof(fanin_file_slab) + slab_nblocks(writer) * capacity_of(writer) + FANIN_FILE_ALIGNMENT - 1;
+}
 
 static uint64_t round_down(uint64_t n)
 {
@@ -261,30 +274,37 @@ static fanin_file_block *find_idle(const fanin_file_writer *writer, size_t *ngro
     return idle;
 }
 
-/* Where more blocks grow than there are tasks, tasks that have ended left some: they would be kept from the others. */
+/* Where more blocks grow than tensors, those that have ended left some: they would be kept from the others. */
 static void give_up_idle(fanin_file_writer *writer)
 {
     size_t ngrowing;
     fanin_file_block *idle = find_idle(writer, &ngrowing);
-    if (idle != NULL && ngrowing > writer->ntasks)
+    if (idle != NULL && ngrowing > writer->ntensors)
         queue_and_write(writer, idle);
 }
 
 /* Spare blocks; none where memory is short. */
 static void allocate_blocks(fanin_file_writer *writer)
 {
-    fanin_file_slab *slab = fanin_allocate(SLAB_NBYTES, 1);
+    fanin_file_slab *slab = fanin_allocate(slab_nbytes(writer), 1);
     if (slab == NULL)
         return;
     uint8_t *bytes = slab->memory + (round_up((uintptr_t)slab->memory) - (uintptr_t)slab->memory);
-    for (size_t i = 0; i < SLAB_NBLOCKS; i++, bytes += BLOCK_CAPACITY) {
+    for (size_t i = 0; i < slab_nblocks(writer); i++, bytes += capacity_of(writer)) {
         slab->blocks[i].bytes = bytes;
         slab->blocks[i].next = writer->spare;
         writer->spare = &slab->blocks[i];
     }
     slab->next = writer->slabs;
     writer->slabs = slab;
-    writer->nblocks += SLAB_NBLOCKS;
+    writer->nblocks += slab_nblocks(writer);
+}
+
+/* Small blocks are those of tensors that grow side by side, and so fill at the same time: as many again. */
+static size_t enough_blocks(const fanin_file_writer *writer)
+{
+    return writer->ntensors +
+           (writer->block_nbytes < FANIN_FILE_BLOCK_NBYTES ? writer->ntensors / 2 : FANIN_FILE_SPARE_BLOCKS);
 }
 
 /*
@@ -295,7 +315,7 @@ static fanin_file_block *find_empty(fanin_file_writer *writer)
 {
     size_t ngrowing;
     give_up_idle(writer);
-    while (writer->spare == NULL && writer->nblocks >= writer->ntasks + FANIN_FILE_SPARE_BLOCKS) {
+    while (writer->spare == NULL && writer->nblocks >= enough_blocks(writer)) {
         fanin_file_block *idle = find_idle(writer, &ngrowing);
         if (writer->full == NULL && writer->nwriting == 0) {
             if (idle == NULL)
@@ -328,13 +348,29 @@ static void grow(fanin_file_writer *writer, fanin_file_block *block)
     writer->growing = block;
 }
 
+/* A step is a multiple of the alignment. */
+enum { NSTEPS = 16 };
+
+/*
+ * Tensors that grow side by side would fill their blocks at the same time, and then nothing would fill while the disk
+ * works, nor the disk work while blocks fill. So the first ones are of all lengths.
+ */
+static size_t choose_limit(fanin_file_writer *writer)
+{
+    const size_t unit = writer->block_nbytes / NSTEPS;
+    if (writer->nbegun >= writer->ntensors || writer->ntensors < NSTEPS)
+        return writer->block_nbytes;
+    return unit * (writer->nbegun++ % NSTEPS + 1);
+}
+
 /* A new block that begins at `at`, taken. */
 static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_file_block **begun, fanin_error *error)
 {
     fanin_file_block *block = find_empty(writer);
     if (block == NULL)
-        return fanin_fail_memory(error, SLAB_NBYTES);
+        return fanin_fail_memory(error, slab_nbytes(writer));
     block->base = round_down(at);
+    block->limit = choose_limit(writer);
     block->begin = block->end = at;
     grow(writer, block);
     *begun = block;
@@ -375,7 +411,7 @@ static fanin_status pass_on(fanin_file_writer *writer, fanin_file_block *block, 
 static fanin_status let_go(fanin_file_writer *writer, fanin_file_block *block, size_t nbytes, fanin_error *error)
 {
     block->end += nbytes;
-    if (block->end - block->base >= FANIN_FILE_BLOCK_NBYTES)
+    if (block->end - block->base >= block->limit)
         return pass_on(writer, block, error);
     block->is_taken = false;
     return FANIN_OK;
@@ -389,7 +425,7 @@ static fanin_status put_some(fanin_file_writer *writer, const void *data, size_t
     *done = 0;
     FANIN_TRY(take(writer, at, &block, error));
     pthread_mutex_unlock(&writer->lock);
-    const uint64_t used = at - block->base, room = FANIN_FILE_BLOCK_NBYTES - used;
+    const uint64_t used = at - block->base, room = block->limit - used;
     *done = nbytes < room ? nbytes : (size_t)room;
     memcpy(block->bytes + used, data, *done);
     pthread_mutex_lock(&writer->lock);
@@ -410,12 +446,12 @@ void *fanin_file_writer_lend(fanin_file_writer *writer, size_t nbytes, uint64_t 
     fanin_file_block *block = NULL;
     uint8_t *memory = NULL;
     fanin_error error;
-    if (nbytes > FANIN_FILE_BLOCK_NBYTES)
+    if (nbytes > writer->block_nbytes)
         return NULL;
     pthread_mutex_lock(&writer->lock);
     if (note(writer, take(writer, at, &block, &error), &error) == FANIN_OK) {
         const uint64_t used = at - block->base;
-        if (used + nbytes <= BLOCK_CAPACITY)
+        if (used + nbytes <= capacity_of(writer))
             memory = block->bytes + used;
         else
             block->is_taken = false;
@@ -441,12 +477,13 @@ fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, 
 
 /* -- The whole --------------------------------------------------------------------------------------------------- */
 
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, const fanin_parallel *parallel)
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors, size_t block_nbytes)
 {
     memset(writer, 0, sizeof *writer);
     writer->fd = fd;
     writer->path = path;
-    writer->ntasks = parallel != NULL ? parallel->nthreads : 1;
+    writer->ntensors = ntensors;
+    writer->block_nbytes = block_nbytes;
     writer->can_go_direct = true;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);

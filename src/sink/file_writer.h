@@ -13,10 +13,14 @@
 /*
  * A block is written past the system's page cache where it can be: that copy would take half as long as making the
  * bytes. Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long
- * enough for a disk to be as fast as it gets.
+ * enough for a disk to be as fast as it gets, and half of it nearly so: that is for many tensors at once.
  */
-enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
-/* As many blocks as are enough, beside one for each task: they fill while the disk is slow for a moment. */
+enum {
+    FANIN_FILE_BLOCK_NBYTES = 2 << 20,
+    FANIN_FILE_SMALL_BLOCK_NBYTES = FANIN_FILE_BLOCK_NBYTES / 2,
+    FANIN_FILE_ALIGNMENT = 4096
+};
+/* As many blocks as are enough, beside one for each that grows: they fill while the disk is slow for a moment. */
 enum { FANIN_FILE_SPARE_BLOCKS = 4 };
 /* The disk has one transfer to go on with while the end of the other is heard of. */
 enum { FANIN_FILE_NTHREADS = 2 };
@@ -35,7 +39,8 @@ typedef struct fanin_file_range {
 typedef struct fanin_file_writer {
     int fd;
     const char *path;
-    size_t ntasks;
+    size_t ntensors;
+    size_t block_nbytes;
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t changed;
     fanin_file_block *growing; /* the one used last comes first */
@@ -44,6 +49,7 @@ typedef struct fanin_file_writer {
     fanin_file_slab *slabs; /* all blocks there are */
     fanin_file_edge *edges; /* parts of pages, written at the end */
     size_t nblocks;
+    size_t nbegun; /* of the first ntensors blocks */
     pthread_t threads[FANIN_FILE_NTHREADS];
     size_t nthreads;
     size_t nwriting; /* blocks; of them ndirect are with the system, past the page cache */
@@ -59,8 +65,12 @@ typedef struct fanin_file_writer {
     size_t nleaving;
 } fanin_file_writer;
 
-/* parallel: who writes, a task a thread; more may. NULL: one task. */
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, const fanin_parallel *parallel);
+/*
+ * ntensors: how many will be written at the same time, in ascending pieces each; more may. block_nbytes: one of the two
+ * sizes above.
+ */
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors,
+                             size_t block_nbytes);
 /* Bytes that lie at `at` in the file; no two calls give the same. Fails as well where earlier ones could not be
  * written. */
 fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,

@@ -167,7 +167,7 @@ static bool write_by_turns(uint64_t begin, uint64_t nbytes, bool lends, int *fd)
     task tasks[NTASKS];
     bool is_on = true;
     *fd = create();
-    fanin_file_writer_begin(&writer, *fd, "f", &(fanin_parallel){.nthreads = NTASKS});
+    fanin_file_writer_begin(&writer, *fd, "f", NTASKS, FANIN_FILE_BLOCK_NBYTES);
     for (unsigned i = 0; i < NTASKS; i++)
         tasks[i] = (task){.writer = &writer,
                           .at = begin + nbytes * i / NTASKS,
@@ -302,7 +302,7 @@ static void tasks_beside_each_other(void **state)
         fanin_file_writer writer;
         task tasks[MANY];
         pthread_t threads[MANY];
-        fanin_file_writer_begin(&writer, fd, "f", &(fanin_parallel){.nthreads = spoken_of});
+        fanin_file_writer_begin(&writer, fd, "f", spoken_of, FANIN_FILE_BLOCK_NBYTES);
         for (unsigned i = 0; i < MANY; i++) {
             tasks[i] = (task){.writer = &writer,
                               .at = 9 + (uint64_t)NBYTES * i / MANY,
@@ -340,7 +340,7 @@ static void memory_is_bounded(void **state)
     counter.fail_on = true;
     fanin_file_writer writer;
     fd = create();
-    fanin_file_writer_begin(&writer, fd, "f", NULL);
+    fanin_file_writer_begin(&writer, fd, "f", 1, FANIN_FILE_BLOCK_NBYTES);
     assert_null(fanin_file_writer_lend(&writer, 3, 0));
     assert_fails(fanin_file_writer_put(&writer, "abc", 3, 0, &error), FANIN_ERROR_MEMORY, error, "");
     fanin_file_writer_end(&writer);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lanes keep whole blocks and the beginning of the next one. When one has enough, or its message ends, its blocks are
+ * hashed with as many of the others as these have, so the digests depend on no order in which pieces come.
+ */
+#include "sink/hash_lanes.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "kernel/kernel.h"
+
+/* A lane waits for the others until it has ENOUGH: sixteen times as much stays in the second-level cache. */
+enum { BLOCK_NBYTES = 64, MAX_LANES = 16, ENOUGH_NBYTES = 32 << 10 };
+
+typedef struct lane {
+    fanin_sha256 hash; /* of whole blocks */
+    uint8_t *kept;     /* FANIN_LANE_NBYTES, of which [begin, end) is to be hashed */
+    size_t begin;
+    size_t end;
+} lane;
+
+/* Between lanes, so that what all of them read at once is not in one set of the first cache. */
+enum { LINE_NBYTES = 64, STRIDE_NBYTES = FANIN_LANE_NBYTES + 4 * LINE_NBYTES };
+
+struct fanin_hash_lanes {
+    const struct fanin_kernel *kernel;
+    size_t n;
+    size_t least;
+    lane lanes[MAX_LANES];
+    uint8_t memory[];
+};
+
+static const struct fanin_kernel *kernel_in_force(void)
+{
+    return fanin_kernel_for(FANIN_PROFILE_TORCH);
+}
+
+/*
+ * The processor's own instructions hash one message as fast as eight of the sixteen lanes of AVX-512, and as all eight
+ * of AVX2 (docs/performance.md); plain C a quarter as fast.
+ */
+static size_t least_of(const struct fanin_kernel *kernel)
+{
+    if (!fanin_sha256_has_instructions())
+        return kernel->nlanes > 1 ? 2 : SIZE_MAX;
+    return kernel->nlanes > 8 ? 8 : SIZE_MAX;
+}
+
+size_t fanin_hash_lanes_least(void)
+{
+    return least_of(kernel_in_force());
+}
+
+size_t fanin_hash_lanes_count(void)
+{
+    const struct fanin_kernel *kernel = kernel_in_force();
+    return least_of(kernel) <= kernel->nlanes ? kernel->nlanes : 1;
+}
+
+fanin_hash_lanes *fanin_hash_lanes_create(size_t n)
+{
+    fanin_hash_lanes *lanes = fanin_allocate(sizeof *lanes + n * STRIDE_NBYTES + LINE_NBYTES, 1);
+    if (lanes == NULL)
+        return NULL;
+    uint8_t *kept = lanes->memory + (LINE_NBYTES - (uintptr_t)lanes->memory % LINE_NBYTES);
+    lanes->kernel = kernel_in_force();
+    lanes->least = least_of(lanes->kernel);
+    lanes->n = n;
+    for (size_t i = 0; i < n; i++) {
+        lanes->lanes[i] = (lane){.kept = kept + i * STRIDE_NBYTES};
+        fanin_sha256_begin(&lanes->lanes[i].hash);
+    }
+    return lanes;
+}
+
+void fanin_hash_lanes_free(fanin_hash_lanes *lanes)
+{
+    fanin_free(lanes);
+}
+
+static size_t nblocks_of(const lane *l)
+{
+    return (l->end - l->begin) / BLOCK_NBYTES;
+}
+
+/* Hashes so many blocks of each of these lanes; a lane of the machine that has no message repeats the first. */
+static void hash_beside(const struct fanin_kernel *kernel, lane *const *chosen, size_t n, size_t nblocks)
+{
+    const size_t nlanes = kernel->nlanes;
+    const uint8_t *data[MAX_LANES];
+    uint32_t states[8 * MAX_LANES];
+    for (size_t l = 0; l < nlanes; l++) {
+        const lane *of = chosen[l < n ? l : 0];
+        data[l] = of->kept + of->begin;
+        for (size_t i = 0; i < 8; i++)
+            states[i * nlanes + l] = of->hash.state[i];
+    }
+    kernel->sha256_lanes(states, data, nblocks);
+    for (size_t l = 0; l < n; l++) {
+        for (size_t i = 0; i < 8; i++)
+            chosen[l]->hash.state[i] = states[i * nlanes + l];
+        chosen[l]->hash.nbytes += nblocks * BLOCK_NBYTES;
+        chosen[l]->begin += nblocks * BLOCK_NBYTES;
+    }
+}
+
+/* Hashes the blocks of a lane; what is less than a block comes to the front. */
+static void hash_blocks(fanin_hash_lanes *lanes, lane *full)
+{
+    size_t nblocks;
+    while ((nblocks = nblocks_of(full)) > 0) {
+        lane *chosen[MAX_LANES];
+        size_t n = 0;
+        for (size_t i = 0; i < lanes->n; i++) {
+            lane *l = &lanes->lanes[i];
+            if (nblocks_of(l) == 0)
+                continue;
+            chosen[n++] = l;
+            nblocks = nblocks_of(l) < nblocks ? nblocks_of(l) : nblocks;
+        }
+        if (n >= lanes->least) {
+            hash_beside(lanes->kernel, chosen, n, nblocks);
+        } else {
+            const size_t nbytes = nblocks_of(full) * BLOCK_NBYTES;
+            fanin_sha256_update(&full->hash, full->kept + full->begin, nbytes);
+            full->begin += nbytes;
+        }
+    }
+    memmove(full->kept, full->kept + full->begin, full->end - full->begin);
+    full->end -= full->begin;
+    full->begin = 0;
+}
+
+void fanin_hash_lanes_put(fanin_hash_lanes *lanes, size_t lane_index, const void *data, size_t nbytes)
+{
+    lane *l = &lanes->lanes[lane_index];
+    for (size_t done = 0; done < nbytes;) {
+        if (l->end - l->begin >= ENOUGH_NBYTES || l->end == FANIN_LANE_NBYTES)
+            hash_blocks(lanes, l);
+        const size_t room = FANIN_LANE_NBYTES - l->end, n = nbytes - done < room ? nbytes - done : room;
+        memcpy(l->kept + l->end, (const uint8_t *)data + done, n);
+        l->end += n;
+        done += n;
+    }
+}
+
+void fanin_hash_lanes_end(fanin_hash_lanes *lanes, size_t lane_index, uint8_t digest[32])
+{
+    lane *l = &lanes->lanes[lane_index];
+    hash_blocks(lanes, l);
+    fanin_sha256_update(&l->hash, l->kept, l->end);
+    fanin_sha256_end(&l->hash, digest);
+    fanin_sha256_begin(&l->hash);
+    l->begin = l->end = 0;
+}
