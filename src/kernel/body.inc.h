@@ -335,35 +335,48 @@ static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct
 /* ---- normal: Box-Muller on blocks of 16, radii from the first 8 draws, angles from the last 8 ---- */
 
 /*
+ * A value is a chain of some 110 cycles, of which a core that looks 100 operations ahead (Intel's do) sees two at once
+ * and waits half the time. So each step is taken of TOGETHER vectors before the next one: that many chains are side by
+ * side in the program already. More would not fit into the registers.
+ */
+enum { TOGETHER = 4 };
+#define EACH(k) _Pragma("GCC unroll 4") for (size_t k = 0; k < n; k++)
+
+/*
  * -2 ln x for 2^-24 <= x <= 1, -0 at 1. Cephes' polynomial for ln m + exponent ln 2, m in [sqrt(1/2), sqrt(2)), with
  * every coefficient doubled: that is exact, so the roundings are those of ln x times -2. m and its exponent come from
  * the bits, the polynomial's argument m - 1 is exact.
  */
-static inline vf minus_2_log_lanes(vf x)
+__attribute__((always_inline)) static inline void minus_2_log_lanes(vf *x, const size_t n)
 {
     const vu root_half = vu_set1(0x3f3504f3);
-    vu bits = vu_bits(x);
-    vu above = vu_sub(bits, root_half);
-    vf exponent = vf_from_int(vu_sra(above, 23));
-    vf t = vf_sub(vf_bits(vu_sub(bits, vu_and(above, vu_set1(0xff800000)))), vf_set1(1.0f));
-    vf z = vf_mul(t, t);
-    vf y = vf_set1(0x1.204376p-3f);
-    y = vf_madd(y, t, vf_set1(-0x1.d7a370p-3f));
-    y = vf_madd(y, t, vf_set1(0x1.de4a34p-3f));
-    y = vf_madd(y, t, vf_set1(-0x1.fcba9ep-3f));
-    y = vf_madd(y, t, vf_set1(0x1.23d37ep-2f));
-    y = vf_madd(y, t, vf_set1(-0x1.555ca0p-2f));
-    y = vf_madd(y, t, vf_set1(0x1.999d58p-2f));
-    y = vf_madd(y, t, vf_set1(-0x1.fffff8p-2f));
-    y = vf_madd(y, t, vf_set1(0x1.555554p-1f));
-    y = vf_mul(y, t);
-    y = vf_madd(y, z, vf_mul(exponent, vf_set1(-0x1.bd0106p-12f)));
-    y = vf_sub(y, z);
-    y = vf_fma(t, vf_set1(2.0f), y);
+    vf exponent[TOGETHER], t[TOGETHER], y[TOGETHER];
+    EACH(k)
+    {
+        vu bits = vu_bits(x[k]);
+        vu above = vu_sub(bits, root_half);
+        exponent[k] = vf_from_int(vu_sra(above, 23));
+        t[k] = vf_sub(vf_bits(vu_sub(bits, vu_and(above, vu_set1(0xff800000)))), vf_set1(1.0f));
+    }
+    EACH(k) y[k] = vf_madd(vf_set1(0x1.204376p-3f), t[k], vf_set1(-0x1.d7a370p-3f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(0x1.de4a34p-3f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(-0x1.fcba9ep-3f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(0x1.23d37ep-2f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(-0x1.555ca0p-2f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(0x1.999d58p-2f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(-0x1.fffff8p-2f));
+    EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(0x1.555554p-1f));
+    EACH(k) y[k] = vf_mul(y[k], t[k]);
+    EACH(k)
+    {
+        vf z = vf_mul(t[k], t[k]);
+        y[k] = vf_sub(vf_madd(y[k], z, vf_mul(exponent[k], vf_set1(-0x1.bd0106p-12f))), z);
+    }
+    EACH(k) y[k] = vf_fma(t[k], vf_set1(2.0f), y[k]);
 #if UNFUSED
-    return vf_sub(vf_mul(exponent, vf_set1(-0x1.63p+0f)), y);
+    EACH(k) x[k] = vf_sub(vf_mul(exponent[k], vf_set1(-0x1.63p+0f)), y[k]);
 #else
-    return vf_fnmsub(exponent, vf_set1(0x1.63p+0f), y);
+    EACH(k) x[k] = vf_fnmsub(exponent[k], vf_set1(0x1.63p+0f), y[k]);
 #endif
 }
 
@@ -372,78 +385,101 @@ static inline vf minus_2_log_lanes(vf x)
  * takes the nearest quarter from x; from w it is the same for all w, and needs no conversion. What is left of x is
  * never -0, and zero at x = 0 only. 2 pi 2^-24 is a power of two times 2 pi: the product is rounded as it is there.
  */
-static inline void sincos_lanes(vu w, vf *sine, vf *cosine)
+__attribute__((always_inline)) static inline void sincos_lanes(const vu *w, vf *sine, vf *cosine, const size_t n)
 {
     const vu sign = vu_set1(0x80000000);
-    vf x = vf_mul(vf_from_int(w), vf_set1(0x1.921fb6p-22f));
-    vu quarter = vu_shr(vu_add(w, vu_set1(0x200000)), 22);
-    vf y = vf_from_int(quarter);
-    x = vf_madd(y, vf_set1(-0x1.92p+0f), x);
-    x = vf_madd(y, vf_set1(-0x1.fb4p-12f), x);
-    x = vf_madd(y, vf_set1(-0x1.4442d2p-24f), x);
-    vf z = vf_mul(x, x);
-    vf a = vf_madd(vf_set1(0x1.99eb9cp-16f), z, vf_set1(-0x1.6c0c34p-10f));
-    a = vf_madd(a, z, vf_set1(0x1.55554ap-5f));
-    a = vf_mul(a, z);
-    a = vf_madd(a, z, vf_mul(z, vf_set1(-0.5f)));
-    a = vf_add(a, vf_set1(1.0f));
-    vf b = vf_madd(vf_set1(-0x1.9943f2p-13f), z, vf_set1(0x1.11073cp-7f));
-    b = vf_madd(b, z, vf_set1(-0x1.555546p-3f));
-    b = vf_mul(b, z);
-    b = vf_madd(b, x, x);
-    vu s = vu_bits(vf_select_bit(quarter, 0, a, b)), c = vu_bits(vf_select_bit(quarter, 0, b, a));
-    /* modulo 4 in the two top bits: the sine is negative if the first is set, the cosine if they differ */
-    vu quadrant = vu_shl(quarter, 30);
-    *sine = vf_bits(vu_xor_and(s, quadrant, sign));
-    *cosine = vf_bits(vu_xor_and(c, vu_xor(quadrant, vu_add(quadrant, quadrant)), sign));
+    vu quarter[TOGETHER];
+    vf x[TOGETHER], y[TOGETHER], z[TOGETHER], a[TOGETHER], b[TOGETHER];
+    EACH(k) x[k] = vf_mul(vf_from_int(w[k]), vf_set1(0x1.921fb6p-22f));
+    EACH(k) quarter[k] = vu_shr(vu_add(w[k], vu_set1(0x200000)), 22);
+    EACH(k) y[k] = vf_from_int(quarter[k]);
+    EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.92p+0f), x[k]);
+    EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.fb4p-12f), x[k]);
+    EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.4442d2p-24f), x[k]);
+    EACH(k) z[k] = vf_mul(x[k], x[k]);
+    EACH(k) a[k] = vf_madd(vf_set1(0x1.99eb9cp-16f), z[k], vf_set1(-0x1.6c0c34p-10f));
+    EACH(k) b[k] = vf_madd(vf_set1(-0x1.9943f2p-13f), z[k], vf_set1(0x1.11073cp-7f));
+    EACH(k) a[k] = vf_madd(a[k], z[k], vf_set1(0x1.55554ap-5f));
+    EACH(k) b[k] = vf_madd(b[k], z[k], vf_set1(-0x1.555546p-3f));
+    EACH(k) a[k] = vf_mul(a[k], z[k]);
+    EACH(k) b[k] = vf_mul(b[k], z[k]);
+    EACH(k) a[k] = vf_madd(a[k], z[k], vf_mul(z[k], vf_set1(-0.5f)));
+    EACH(k) b[k] = vf_madd(b[k], x[k], x[k]);
+    EACH(k) a[k] = vf_add(a[k], vf_set1(1.0f));
+    EACH(k)
+    {
+        vu s = vu_bits(vf_select_bit(quarter[k], 0, a[k], b[k]));
+        vu c = vu_bits(vf_select_bit(quarter[k], 0, b[k], a[k]));
+        /* modulo 4 in the two top bits: the sine is negative if the first is set, the cosine if they differ */
+        vu quadrant = vu_shl(quarter[k], 30);
+        sine[k] = vf_bits(vu_xor_and(s, quadrant, sign));
+        cosine[k] = vf_bits(vu_xor_and(c, vu_xor(quadrant, vu_add(quadrant, quadrant)), sign));
+    }
 }
 
-/* u1 = 1 - word 2^-24 is exact. */
-static inline void normal_lanes(vu raw1, vu raw2, vf mean, vf std, vf *first, vf *second)
+/* The first halves of blocks, and the second ones; u1 = 1 - word 2^-24 is exact. */
+__attribute__((always_inline)) static inline void normal_lanes(const vu *raw1, const vu *raw2, vf mean, vf std,
+                                                               vf *first, vf *second, const size_t n)
 {
     const vu mask = vu_set1(0xffffff);
-    vf u1 = vf_fma(vf_from_int(vu_temper_masked(raw1, mask)), vf_set1(-0x1p-24f), vf_set1(1.0f));
-    vf radius = vf_sqrt(minus_2_log_lanes(u1));
-    vf sine, cosine;
-    sincos_lanes(vu_temper_masked(raw2, mask), &sine, &cosine);
-    *first = vf_fma(vf_mul(radius, cosine), std, mean);
-    *second = vf_fma(vf_mul(radius, sine), std, mean);
+    vu angle[TOGETHER];
+    vf radius[TOGETHER], sine[TOGETHER], cosine[TOGETHER];
+    EACH(k)
+    {
+        angle[k] = vu_temper_masked(raw2[k], mask);
+        radius[k] = vf_fma(vf_from_int(vu_temper_masked(raw1[k], mask)), vf_set1(-0x1p-24f), vf_set1(1.0f));
+    }
+    minus_2_log_lanes(radius, n);
+    EACH(k) radius[k] = vf_sqrt(radius[k]);
+    sincos_lanes(angle, sine, cosine, n);
+    EACH(k)
+    {
+        first[k] = vf_fma(vf_mul(radius[k], cosine[k]), std, mean);
+        second[k] = vf_fma(vf_mul(radius[k], sine[k]), std, mean);
+    }
 }
 
 /* Vectors of 16 lanes take two blocks at once; an odd last one goes through a pair on the side. */
-enum { PAIR_BLOCKS = W > 8 ? W / 8 : 1, PAIR_STEP = W > 8 ? 8 : W };
+enum {
+    PAIR_BLOCKS = W > 8 ? W / 8 : 1,
+    PAIR_STEP = W > 8 ? 8 : W,
+    PAIR = PAIR_BLOCKS * FANIN_NORMAL_BLOCK,
+    GROUP = TOGETHER * PAIR
+};
 
 #define DEFINE_NORMAL(name, type, store_halves)                                                                        \
-    static inline void name##_step(type *out, const uint32_t *raw, vf mean, vf std)                                    \
+    __attribute__((always_inline)) static inline void name##_pairs(type *out, const uint32_t *raw, vf mean, vf std,    \
+                                                                   const size_t n)                                     \
     {                                                                                                                  \
         for (size_t j = 0; j < 8; j += PAIR_STEP) {                                                                    \
-            vu raw1, raw2;                                                                                             \
-            vf first, second;                                                                                          \
-            vu_load_halves(raw, j, &raw1, &raw2);                                                                      \
-            normal_lanes(raw1, raw2, mean, std, &first, &second);                                                      \
-            store_halves(out, j, first, second);                                                                       \
+            vu raw1[TOGETHER], raw2[TOGETHER];                                                                         \
+            vf first[TOGETHER], second[TOGETHER];                                                                      \
+            EACH(k) vu_load_halves(raw + k * PAIR, j, &raw1[k], &raw2[k]);                                             \
+            normal_lanes(raw1, raw2, mean, std, first, second, n);                                                     \
+            EACH(k) store_halves(out + k * PAIR, j, first[k], second[k]);                                              \
         }                                                                                                              \
     }                                                                                                                  \
     static void name(type *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running)                    \
     {                                                                                                                  \
-        enum { STEP = PAIR_BLOCKS * FANIN_NORMAL_BLOCK };                                                              \
         const vf m = vf_set1(mean), s = vf_set1(std);                                                                  \
         const size_t n = nblocks * FANIN_NORMAL_BLOCK;                                                                 \
         size_t i = 0;                                                                                                  \
         if (running) {                                                                                                 \
-            for (; i + STEP <= n; i += STEP) {                                                                         \
-                mt_generate(raw + i, STEP);                                                                            \
-                name##_step(out + i, raw + i, m, s);                                                                   \
+            for (; i + GROUP <= n; i += GROUP) {                                                                       \
+                mt_generate(raw + i, GROUP);                                                                           \
+                name##_pairs(out + i, raw + i, m, s, TOGETHER);                                                        \
             }                                                                                                          \
             mt_generate(raw + i, n - i);                                                                               \
         }                                                                                                              \
-        for (; i + STEP <= n; i += STEP)                                                                               \
-            name##_step(out + i, raw + i, m, s);                                                                       \
+        for (; i + GROUP <= n; i += GROUP)                                                                             \
+            name##_pairs(out + i, raw + i, m, s, TOGETHER);                                                            \
+        for (; i + PAIR <= n; i += PAIR)                                                                               \
+            name##_pairs(out + i, raw + i, m, s, 1);                                                                   \
         if (i < n) {                                                                                                   \
-            uint32_t last[STEP] = {0};                                                                                 \
-            type made[STEP];                                                                                           \
+            uint32_t last[PAIR] = {0};                                                                                 \
+            type made[PAIR];                                                                                           \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
-            name##_step(made, last, m, s);                                                                             \
+            name##_pairs(made, last, m, s, 1);                                                                         \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }

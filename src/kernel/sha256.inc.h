@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256's compression of W messages side by side, a message a lane. One message is a chain of 64 rounds, each of which
- * waits for the one before; so many chains fill a machine that one leaves idle.
+ * SHA-256's compression of W messages side by side, a message a lane. One message is a chain of 64 rounds, each of
+ * which waits for the one before; so many chains fill a machine that one leaves idle.
  */
 #include "base/sha256.h"
 

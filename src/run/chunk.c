@@ -449,8 +449,8 @@ fanin_status fanin_making_begin(fanin_making *m, fanin_maker *maker, size_t tens
     const bool is_shared_out = sink->in_memory && fanin_maker_threads(maker) != NULL;
     fanin_status status = FANIN_OK;
     if (!is_shared_out && fanin_tensor_is_contiguous(&view) && find_origin(maker, named->storage, &of))
-        status = begin_from(m, maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, sink, id,
-                            error);
+        status =
+            begin_from(m, maker, &of, (uint64_t)named->offset, (uint64_t)named->offset + named->nelem, sink, id, error);
     else
         m->is_whole = true;
     m->of = named;
@@ -600,8 +600,8 @@ static fanin_status make_block_from(fanin_maker *maker, const fanin_plan_tensor 
         for (; ahead.left > 0 && ahead.begin - end < JUMP_NELEM; runs_next(&ahead, &b.whole))
             end = ahead.begin + ahead.length;
         b.origin = begin;
-        FANIN_TRY(make_from(maker, of, (uint64_t)tensor->offset + begin, (uint64_t)tensor->offset + end,
-                            &b.sink, 0, error));
+        FANIN_TRY(
+            make_from(maker, of, (uint64_t)tensor->offset + begin, (uint64_t)tensor->offset + end, &b.sink, 0, error));
     }
     return FANIN_OK;
 }

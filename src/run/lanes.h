@@ -21,7 +21,8 @@ typedef struct fanin_lane_tasks {
     atomic_size_t next; /* task; begins as 0 */
 } fanin_lane_tasks;
 
-/* Works on tasks, which is a fanin_lane_tasks, until none is left to begin; as many threads at once as the caller likes. */
+/* Works on tasks, which is a fanin_lane_tasks, until none is left to begin; as many threads at once as the caller
+ * likes. */
 void fanin_lanes_work(void *tasks, size_t worker);
 
 #endif

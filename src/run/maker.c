@@ -36,8 +36,9 @@ static fanin_status allocate_own(fanin_maker *maker, fanin_error *error)
     /* up to 15 elements more, and whole blocks of 16, and 16 more, at both ends */
     const size_t piece_nbytes = (maker->piece_nelem + 15 + 64) * 8;
     maker->piece = fanin_allocate(piece_nbytes, 1);
-    return maker->others != NULL && maker->whole != NULL && maker->piece != NULL ? FANIN_OK
-                                                                                 : fanin_fail_memory(error, piece_nbytes);
+    return maker->others != NULL && maker->whole != NULL && maker->piece != NULL
+               ? FANIN_OK
+               : fanin_fail_memory(error, piece_nbytes);
 }
 
 fanin_status fanin_maker_begin(fanin_maker *maker, const fanin_plan *plan, const fanin_run_options *options,

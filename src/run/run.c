@@ -80,8 +80,8 @@ fanin_status fanin_run_digest(const fanin_plan *plan, const fanin_run_options *o
     uint8_t(*digests)[32] = fanin_allocate(ntensors, sizeof *digests);
     fanin_sink null = fanin_null_sink();
     const fanin_together how = {.sink = &null, .digests = digests};
-    fanin_status status = digests != NULL ? make_all(&maker, NULL, &how, error)
-                                          : fanin_fail_memory(error, ntensors * sizeof *digests);
+    fanin_status status =
+        digests != NULL ? make_all(&maker, NULL, &how, error) : fanin_fail_memory(error, ntensors * sizeof *digests);
     if (status == FANIN_OK)
         status = fanin_plan_content_digest(plan, digests, digest, error);
     fanin_free(digests);

@@ -69,8 +69,7 @@ typedef struct fanin_file_writer {
  * ntensors: how many will be written at the same time, in ascending pieces each; more may. block_nbytes: one of the two
  * sizes above.
  */
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors,
-                             size_t block_nbytes);
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors, size_t block_nbytes);
 /* Bytes that lie at `at` in the file; no two calls give the same. Fails as well where earlier ones could not be
  * written. */
 fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,

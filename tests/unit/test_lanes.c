@@ -118,7 +118,8 @@ static void messages(void **state)
    tensors that are shorter than a piece, or than nothing. */
 static const char spec[] =
     "{\"format\":\"fanin-spec\",\"version\":1,\"dtype\":\"bf16\",\"tensors\":["
-    "{\"name\":\"e\",\"embedding\":[21000,100]},{\"name\":\"z\",\"shape\":[0,4]},{\"name\":\"o\",\"shape\":[40,30],\"dtype\":\"f32\"},"
+    "{\"name\":\"e\",\"embedding\":[21000,100]},{\"name\":\"z\",\"shape\":[0,4]},{\"name\":\"o\",\"shape\":[40,30],"
+    "\"dtype\":\"f32\"},"
     "{\"repeat\":{\"i\":[0,18]},\"tensors\":[{\"name\":\"b.{i}\",\"shape\":[517]},"
     "{\"name\":\"w.{i}\",\"shape\":[2097153]}]},{\"name\":\"t\",\"tie\":\"w.3\"},"
     "{\"name\":\"f\",\"shape\":[70001],\"dtype\":\"f64\"}],\"rules\":["
