@@ -477,13 +477,14 @@ enum {
             name##_pairs(out + i, raw + i, m, s, 1);                                                                   \
         if (i < n) {                                                                                                   \
             uint32_t last[PAIR] = {0};                                                                                 \
-            type made[PAIR];                                                                                           \
+            _Alignas(FANIN_LINE_NBYTES) type made[PAIR];                                                               \
             memcpy(last, raw + i, (n - i) * sizeof *last);                                                             \
             name##_pairs(made, last, m, s, 1);                                                                         \
             memcpy(out + i, made, (n - i) * sizeof *made);                                                             \
         }                                                                                                              \
     }
 DEFINE_NORMAL(normal_f32, float, vf_store_halves_f32)
+DEFINE_NORMAL(normal_f32_bypass, float, vf_store_halves_f32_bypass)
 DEFINE_NORMAL(normal_bf16_finite, uint16_t, vf_store_halves_bf16)
 DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store_halves_f16)
 
@@ -654,6 +655,7 @@ const struct fanin_kernel KERNEL_TABLE = {
     .uniform_f16_bypass = uniform_f16_bypass,
     .uniform_f64 = uniform_f64,
     .normal_f32 = normal_f32,
+    .normal_f32_bypass = normal_f32_bypass,
     .normal_bf16 = normal_bf16,
     .normal_f16 = normal_f16,
     .normal_f64 = normal_f64,

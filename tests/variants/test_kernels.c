@@ -301,6 +301,7 @@ typedef float float_parameter;
 typedef float uint16_t_parameter;
 typedef double double_parameter;
 DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1, AND_RUNNING)
+DEFINE_COMPARE_NORMAL(compare_normal_f32_bypass, float, normal_f32_bypass, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2, )
@@ -710,6 +711,7 @@ TEST(fill)
 TEST(fill_bypass)
 TEST(uniform_f64)
 TEST(normal_f32)
+TEST(normal_f32_bypass)
 TEST(normal_bf16)
 TEST(normal_f16)
 TEST(normal_f64)
@@ -745,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_fill_bypass),
         cmocka_unit_test(test_uniform_f64),
         cmocka_unit_test(test_normal_f32),
+        cmocka_unit_test(test_normal_f32_bypass),
         cmocka_unit_test(test_normal_bf16),
         cmocka_unit_test(test_normal_f16),
         cmocka_unit_test(test_normal_f64),

@@ -178,9 +178,10 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = vu_load(raw);
     *second = vu_load(raw + 8);
 }
-#define vf_store_halves_f32(out, j, first, second)  vf_store2((out), (out) + 8, first, second)
-#define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out), (out) + 8, first, second)
-#define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out), (out) + 8, first, second)
+#define vf_store_halves_f32(out, j, first, second)        vf_store2((out), (out) + 8, first, second)
+#define vf_store_halves_f32_bypass(out, j, first, second) vf_store2_bypass((out), (out) + 8, first, second)
+#define vf_store_halves_bf16(out, j, first, second)       vf_store2_bf16((out), (out) + 8, first, second)
+#define vf_store_halves_f16(out, j, first, second)        vf_store2_f16((out), (out) + 8, first, second)
 
 /* Matrices: 4 rows of 3 vectors are 12 of the 16 registers. */
 #define TILE_ROWS 4

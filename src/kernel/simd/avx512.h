@@ -212,6 +212,14 @@ static inline void vf_store_halves_f32(float *out, size_t j, vf first, vf second
     _mm256_storeu_ps(out + 16, _mm512_extractf32x8_ps(first, 1));
     _mm256_storeu_ps(out + 24, _mm512_extractf32x8_ps(second, 1));
 }
+static inline void vf_store_halves_f32_bypass(float *out, size_t j, vf first, vf second)
+{
+    (void)j;
+    _mm256_stream_ps(out, _mm512_castps512_ps256(first));
+    _mm256_stream_ps(out + 8, _mm512_castps512_ps256(second));
+    _mm256_stream_ps(out + 16, _mm512_extractf32x8_ps(first, 1));
+    _mm256_stream_ps(out + 24, _mm512_extractf32x8_ps(second, 1));
+}
 static inline void vf_store_halves_bf16(uint16_t *out, size_t j, vf first, vf second)
 {
     const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 30, 28, 26, 24, 22, 20, 18, 16, 15, 13, 11,

@@ -134,6 +134,7 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *second = raw[j + 8];
 }
 #define vf_store_halves_f32(out, j, first, second)  vf_store2((out) + (j), (out) + (j) + 8, first, second)
+#define vf_store_halves_f32_bypass                  vf_store_halves_f32
 #define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out) + (j), (out) + (j) + 8, first, second)
 #define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out) + (j), (out) + (j) + 8, first, second)
 
