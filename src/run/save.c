@@ -141,7 +141,6 @@ static fanin_status fill_shard(void *user, const fanin_partial *partial)
     const bool is_hashed = !s->write->no_digest;
     const fanin_parallel *parallel = s->options->parallel;
     const size_t nthreads = parallel != NULL ? parallel->nthreads : 1;
-    const size_t nhashed = is_hashed ? fanin_hashed_together(parallel) : nthreads;
     size_t first = s->shards.first[f->shard];
     fanin_file_sink file = fanin_file_sink_create(&f->writer, s->offsets);
     const fanin_together together = {.maker = &s->maker,
@@ -151,8 +150,8 @@ static fanin_status fill_shard(void *user, const fanin_partial *partial)
                                      .user = f,
                                      .sink = &file.sink,
                                      .digests = s->digests};
-    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, nhashed,
-                            nhashed > nthreads ? FANIN_FILE_SMALL_BLOCK_NBYTES : FANIN_FILE_BLOCK_NBYTES);
+    fanin_file_writer_begin(&f->writer, partial->fd, partial->path,
+                            is_hashed ? fanin_hashed_together(parallel) : nthreads);
     fanin_status status = fanin_make_together(&together, s->error);
     if (status == FANIN_OK)
         status = fanin_file_writer_finish(&f->writer, s->error);

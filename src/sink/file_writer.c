@@ -26,31 +26,19 @@ struct fanin_file_block {
 };
 
 /* A block may end with part of a page, which then begins the next one too. */
-static size_t capacity_of(const fanin_file_writer *writer)
-{
-    return writer->block_nbytes + FANIN_FILE_ALIGNMENT;
-}
+#define BLOCK_CAPACITY ((size_t)FANIN_FILE_BLOCK_NBYTES + FANIN_FILE_ALIGNMENT)
 
 /*
  * Blocks that are allocated together, so that they are large enough to lie in pages of 2 MiB: from those a transfer is
  * a few pieces of memory, from small ones 512, of which a disk may take less at once (virtio: 254, and a third slower).
  */
-enum { SLAB_BYTES_OF_BLOCKS = 6 << 20, SLAB_MAX_NBLOCKS = SLAB_BYTES_OF_BLOCKS / FANIN_FILE_SMALL_BLOCK_NBYTES };
+enum { SLAB_NBLOCKS = 3 };
 struct fanin_file_slab {
     fanin_file_slab *next;
-    fanin_file_block blocks[SLAB_MAX_NBLOCKS];
+    fanin_file_block blocks[SLAB_NBLOCKS];
     uint8_t memory[];
 };
-
-static size_t slab_nblocks(const fanin_file_writer *writer)
-{
-    return SLAB_BYTES_OF_BLOCKS / writer->block_nbytes;
-}
-
-static size_t slab_nbytes(const fanin_file_writer *writer)
-{
-    return sizeof(fanin_file_slab) + slab_nblocks(writer) * capacity_of(writer) + FANIN_FILE_ALIGNMENT - 1;
-}
+#define SLAB_NBYTES (sizeof(fanin_file_slab) + SLAB_NBLOCKS * BLOCK_CAPACITY + FANIN_FILE_ALIGNMENT - 1)
 
 static uint64_t round_down(uint64_t n)
 {
@@ -286,44 +274,29 @@ static void give_up_idle(fanin_file_writer *writer)
 /* Spare blocks; none where memory is short. */
 static void allocate_blocks(fanin_file_writer *writer)
 {
-    fanin_file_slab *slab = fanin_allocate(slab_nbytes(writer), 1);
+    fanin_file_slab *slab = fanin_allocate(SLAB_NBYTES, 1);
     if (slab == NULL)
         return;
     uint8_t *bytes = slab->memory + (round_up((uintptr_t)slab->memory) - (uintptr_t)slab->memory);
-    for (size_t i = 0; i < slab_nblocks(writer); i++, bytes += capacity_of(writer)) {
+    for (size_t i = 0; i < SLAB_NBLOCKS; i++, bytes += BLOCK_CAPACITY) {
         slab->blocks[i].bytes = bytes;
         slab->blocks[i].next = writer->spare;
         writer->spare = &slab->blocks[i];
     }
     slab->next = writer->slabs;
     writer->slabs = slab;
-    writer->nblocks += slab_nblocks(writer);
+    writer->nblocks += SLAB_NBLOCKS;
 }
 
-/* Small blocks are those of tensors that grow side by side, and so fill at the same time: as many again. */
-static size_t enough_blocks(const fanin_file_writer *writer)
-{
-    return writer->ntensors +
-           (writer->block_nbytes < FANIN_FILE_BLOCK_NBYTES ? writer->ntensors / 2 : FANIN_FILE_SPARE_BLOCKS);
-}
-
-/*
- * An empty block. Where there are enough, one that is being written is waited for, or one that was left half full is
- * written; where tasks hold all of them there must be more.
- */
+/* An empty block. Where there are enough, one that is full or being written is waited for: what is not growing is. */
 static fanin_file_block *find_empty(fanin_file_writer *writer)
 {
     size_t ngrowing;
     give_up_idle(writer);
-    while (writer->spare == NULL && writer->nblocks >= enough_blocks(writer)) {
-        fanin_file_block *idle = find_idle(writer, &ngrowing);
-        if (writer->full == NULL && writer->nwriting == 0) {
-            if (idle == NULL)
-                break;
-            queue_and_write(writer, idle);
-        } else {
-            pthread_cond_wait(&writer->changed, &writer->lock);
-        }
+    find_idle(writer, &ngrowing);
+    while (writer->spare == NULL && writer->nblocks > ngrowing + FANIN_FILE_SPARE_BLOCKS) {
+        pthread_cond_wait(&writer->changed, &writer->lock);
+        find_idle(writer, &ngrowing);
     }
     if (writer->spare == NULL)
         allocate_blocks(writer);
@@ -357,9 +330,9 @@ enum { NSTEPS = 16 };
  */
 static size_t choose_limit(fanin_file_writer *writer)
 {
-    const size_t unit = writer->block_nbytes / NSTEPS;
+    const size_t unit = FANIN_FILE_BLOCK_NBYTES / NSTEPS;
     if (writer->nbegun >= writer->ntensors || writer->ntensors < NSTEPS)
-        return writer->block_nbytes;
+        return FANIN_FILE_BLOCK_NBYTES;
     return unit * (writer->nbegun++ % NSTEPS + 1);
 }
 
@@ -368,7 +341,7 @@ static fanin_status begin_block(fanin_file_writer *writer, uint64_t at, fanin_fi
 {
     fanin_file_block *block = find_empty(writer);
     if (block == NULL)
-        return fanin_fail_memory(error, slab_nbytes(writer));
+        return fanin_fail_memory(error, SLAB_NBYTES);
     block->base = round_down(at);
     block->limit = choose_limit(writer);
     block->begin = block->end = at;
@@ -446,12 +419,12 @@ void *fanin_file_writer_lend(fanin_file_writer *writer, size_t nbytes, uint64_t 
     fanin_file_block *block = NULL;
     uint8_t *memory = NULL;
     fanin_error error;
-    if (nbytes > writer->block_nbytes)
+    if (nbytes > FANIN_FILE_BLOCK_NBYTES)
         return NULL;
     pthread_mutex_lock(&writer->lock);
     if (note(writer, take(writer, at, &block, &error), &error) == FANIN_OK) {
         const uint64_t used = at - block->base;
-        if (used + nbytes <= capacity_of(writer))
+        if (used + nbytes <= BLOCK_CAPACITY)
             memory = block->bytes + used;
         else
             block->is_taken = false;
@@ -477,13 +450,12 @@ fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, 
 
 /* -- The whole --------------------------------------------------------------------------------------------------- */
 
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors, size_t block_nbytes)
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors)
 {
     memset(writer, 0, sizeof *writer);
     writer->fd = fd;
     writer->path = path;
     writer->ntensors = ntensors;
-    writer->block_nbytes = block_nbytes;
     writer->can_go_direct = true;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);

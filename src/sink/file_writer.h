@@ -13,13 +13,9 @@
 /*
  * A block is written past the system's page cache where it can be: that copy would take half as long as making the
  * bytes. Such a transfer begins and ends at multiples of the alignment, in the file and in memory. 2 MiB are long
- * enough for a disk to be as fast as it gets, and half of it nearly so: that is for many tensors at once.
+ * enough for a disk to be as fast as it gets.
  */
-enum {
-    FANIN_FILE_BLOCK_NBYTES = 2 << 20,
-    FANIN_FILE_SMALL_BLOCK_NBYTES = FANIN_FILE_BLOCK_NBYTES / 2,
-    FANIN_FILE_ALIGNMENT = 4096
-};
+enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
 /* As many blocks as are enough, beside one for each that grows: they fill while the disk is slow for a moment. */
 enum { FANIN_FILE_SPARE_BLOCKS = 4 };
 /* The disk has one transfer to go on with while the end of the other is heard of. */
@@ -40,7 +36,6 @@ typedef struct fanin_file_writer {
     int fd;
     const char *path;
     size_t ntensors;
-    size_t block_nbytes;
     pthread_mutex_t lock; /* of all that follows */
     pthread_cond_t changed;
     fanin_file_block *growing; /* the one used last comes first */
@@ -65,11 +60,8 @@ typedef struct fanin_file_writer {
     size_t nleaving;
 } fanin_file_writer;
 
-/*
- * ntensors: how many will be written at the same time, in ascending pieces each; more may. block_nbytes: one of the two
- * sizes above.
- */
-void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors, size_t block_nbytes);
+/* ntensors: how many will be written at the same time, in ascending pieces each; more may. */
+void fanin_file_writer_begin(fanin_file_writer *writer, int fd, const char *path, size_t ntensors);
 /* Bytes that lie at `at` in the file; no two calls give the same. Fails as well where earlier ones could not be
  * written. */
 fanin_status fanin_file_writer_put(fanin_file_writer *writer, const void *data, size_t nbytes, uint64_t at,

@@ -127,13 +127,12 @@ static void check_and_close(int fd, uint64_t begin, uint64_t end)
 }
 
 /* A run of the file that one task makes, from its begin on. */
-/* What the writer is told: a task each of large blocks, or many tensors that grow at once, of small ones. */
-static size_t ntensors, block_nbytes;
+/* What the writer is told: as many tensors as there are, or so many that it begins with blocks of all lengths. */
+static size_t ntensors;
 
 static int few_tensors(void **state)
 {
     ntensors = NTASKS;
-    block_nbytes = FANIN_FILE_BLOCK_NBYTES;
     (void)state;
     return 0;
 }
@@ -141,7 +140,6 @@ static int few_tensors(void **state)
 static int many_tensors(void **state)
 {
     ntensors = 4 * (size_t)NTASKS;
-    block_nbytes = FANIN_FILE_SMALL_BLOCK_NBYTES;
     (void)state;
     return 0;
 }
@@ -186,7 +184,7 @@ static bool write_by_turns(uint64_t begin, uint64_t nbytes, bool lends, int *fd)
     task tasks[NTASKS];
     bool is_on = true;
     *fd = create();
-    fanin_file_writer_begin(&writer, *fd, "f", ntensors, block_nbytes);
+    fanin_file_writer_begin(&writer, *fd, "f", ntensors);
     for (unsigned i = 0; i < NTASKS; i++)
         tasks[i] = (task){.writer = &writer,
                           .at = begin + nbytes * i / NTASKS,
@@ -321,7 +319,7 @@ static void tasks_beside_each_other(void **state)
         fanin_file_writer writer;
         task tasks[MANY];
         pthread_t threads[MANY];
-        fanin_file_writer_begin(&writer, fd, "f", spoken_of, block_nbytes);
+        fanin_file_writer_begin(&writer, fd, "f", spoken_of);
         for (unsigned i = 0; i < MANY; i++) {
             tasks[i] = (task){.writer = &writer,
                               .at = 9 + (uint64_t)NBYTES * i / MANY,
@@ -351,16 +349,16 @@ static void memory_is_bounded(void **state)
     counting_begin(&counter);
     assert_true(write_by_turns(77, NBYTES, true, &fd));
     close(fd);
-    /* blocks come by threes, small ones by sixes */
-    const size_t nblocks = block_nbytes == FANIN_FILE_BLOCK_NBYTES ? ntensors + NBLOCKS + 2 : ntensors * 3 / 2 + 5;
-    assert_true(counter.peak_nbytes <= nblocks * (block_nbytes + (16 << 10)));
+    /* blocks come by threes; those that were left half full grow until there are as many as was said */
+    const size_t nblocks = ntensors + NBLOCKS + 2;
+    assert_true(counter.peak_nbytes <= nblocks * (FANIN_FILE_BLOCK_NBYTES + (16 << 10)));
     assert_int_equal(counter.nblocks, 0);
     counting_begin(&counter);
     counter.fail_at = 1;
     counter.fail_on = true;
     fanin_file_writer writer;
     fd = create();
-    fanin_file_writer_begin(&writer, fd, "f", 1, FANIN_FILE_BLOCK_NBYTES);
+    fanin_file_writer_begin(&writer, fd, "f", 1);
     assert_null(fanin_file_writer_lend(&writer, 3, 0));
     assert_fails(fanin_file_writer_put(&writer, "abc", 3, 0, &error), FANIN_ERROR_MEMORY, error, "");
     fanin_file_writer_end(&writer);
