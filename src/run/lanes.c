@@ -7,9 +7,40 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "run/hash_lanes.h"
 
 /* Of the widest type as much as a lane of the hash takes at once. */
 enum { PIECE_NELEM = FANIN_LANE_NBYTES / 8 };
+
+/* Passes on what its lane's tensor becomes, and hashes it beside the others. */
+typedef struct hashing {
+    fanin_sink sink;
+    const fanin_lane_tasks *tasks;
+    fanin_hash_lanes *hashes;
+    size_t lane;
+} hashing;
+
+static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const void *data, size_t nbytes,
+                        fanin_error *error)
+{
+    const hashing *h = (const hashing *)sink;
+    fanin_hash_lanes_put(h->hashes, h->lane, data, nbytes);
+    return h->tasks->sink->put(h->tasks->sink, tensor, offset, data, nbytes, error);
+}
+
+static fanin_status end_tensor(fanin_sink *sink, size_t tensor, fanin_error *error)
+{
+    const hashing *h = (const hashing *)sink;
+    fanin_sink *next = h->tasks->sink;
+    fanin_hash_lanes_end(h->hashes, h->lane, h->tasks->digests[tensor]);
+    return next->end != NULL ? next->end(next, tensor, error) : FANIN_OK;
+}
+
+static void *lend(fanin_sink *sink, size_t tensor, uint64_t offset, size_t nbytes)
+{
+    fanin_sink *next = ((const hashing *)sink)->tasks->sink;
+    return next->lend != NULL ? next->lend(next, tensor, offset, nbytes) : NULL;
+}
 
 typedef struct lane {
     bool is_busy;
@@ -19,7 +50,7 @@ typedef struct lane {
     bool is_making; /* it has begun */
     fanin_maker maker;
     fanin_making making;
-    fanin_digest_sink hashing;
+    hashing to;
     fanin_error error;
 } lane;
 
@@ -65,7 +96,7 @@ static fanin_status step(fanin_lane_tasks *tasks, lane *l)
     if (!l->is_making) {
         const size_t tensor = tasks->tensors[l->at];
         l->is_making = true;
-        FANIN_TRY(fanin_making_begin(&l->making, &l->maker, tensor, &l->hashing.sink, tensor, &l->error));
+        FANIN_TRY(fanin_making_begin(&l->making, &l->maker, tensor, &l->to.sink, tensor, &l->error));
     }
     FANIN_TRY(fanin_making_step(&l->making, &done));
     if (done) {
@@ -104,7 +135,7 @@ void fanin_lanes_work(void *context, size_t worker)
     (void)worker;
     if (hashes != NULL && lanes != NULL) {
         for (size_t i = 0; i < tasks->nlanes; i++)
-            lanes[i].hashing = fanin_digest_sink_create_in_lane(tasks->sink, tasks->digests, hashes, i);
+            lanes[i].to = (hashing){{.put = put, .end = end_tensor, .lend = lend}, tasks, hashes, i};
         work(tasks, lanes);
     } else {
         fanin_status status = fanin_fail_memory(&error, tasks->nlanes * FANIN_LANE_NBYTES);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "run/hash_lanes.h"
 #include "run/lanes.h"
 
 /* A jump takes as long as about 2 million uniform draws: tasks with fewer elements would mostly jump. */

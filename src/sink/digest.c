@@ -8,22 +8,15 @@ static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const 
                         fanin_error *error)
 {
     fanin_digest_sink *digest = (fanin_digest_sink *)sink;
-    if (digest->lanes != NULL)
-        fanin_hash_lanes_put(digest->lanes, digest->lane, data, nbytes);
-    else
-        fanin_sha256_update(&digest->hash, data, nbytes);
+    fanin_sha256_update(&digest->hash, data, nbytes);
     return digest->next->put(digest->next, tensor, offset, data, nbytes, error);
 }
 
 static fanin_status end(fanin_sink *sink, size_t tensor, fanin_error *error)
 {
     fanin_digest_sink *digest = (fanin_digest_sink *)sink;
-    if (digest->lanes != NULL) {
-        fanin_hash_lanes_end(digest->lanes, digest->lane, digest->digests[tensor]);
-    } else {
-        fanin_sha256_end(&digest->hash, digest->digests[tensor]);
-        fanin_sha256_begin(&digest->hash);
-    }
+    fanin_sha256_end(&digest->hash, digest->digests[tensor]);
+    fanin_sha256_begin(&digest->hash);
     return digest->next->end != NULL ? digest->next->end(digest->next, tensor, error) : FANIN_OK;
 }
 
@@ -37,14 +30,5 @@ fanin_digest_sink fanin_digest_sink_create(fanin_sink *next, uint8_t (*digests)[
 {
     fanin_digest_sink digest = {.sink = {.put = put, .end = end, .lend = lend}, .next = next, .digests = digests};
     fanin_sha256_begin(&digest.hash);
-    return digest;
-}
-
-fanin_digest_sink fanin_digest_sink_create_in_lane(fanin_sink *next, uint8_t (*digests)[32], fanin_hash_lanes *lanes,
-                                                   size_t lane)
-{
-    fanin_digest_sink digest = fanin_digest_sink_create(next, digests);
-    digest.lanes = lanes;
-    digest.lane = lane;
     return digest;
 }

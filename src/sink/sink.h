@@ -9,7 +9,6 @@
 #include "base/sha256.h"
 #include "fanin/checkpoint.h"
 #include "sink/file_writer.h"
-#include "sink/hash_lanes.h"
 
 typedef struct fanin_sink fanin_sink;
 struct fanin_sink {
@@ -49,14 +48,9 @@ typedef struct fanin_digest_sink {
     fanin_sink sink;
     fanin_sink *next;
     fanin_sha256 hash;
-    fanin_hash_lanes *lanes; /* NULL: hashes by itself */
-    size_t lane;
     uint8_t (*digests)[32];
 } fanin_digest_sink;
 fanin_digest_sink fanin_digest_sink_create(fanin_sink *next, uint8_t (*digests)[32]);
-/* Hashes in a lane, beside what others do in theirs. */
-fanin_digest_sink fanin_digest_sink_create_in_lane(fanin_sink *next, uint8_t (*digests)[32], fanin_hash_lanes *lanes,
-                                                   size_t lane);
 
 /* What comparing one tensor with a checkpoint's found. */
 typedef struct fanin_comparison {

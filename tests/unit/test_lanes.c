@@ -13,7 +13,7 @@
 #include "base/sha256.h"
 #include "fanin/version.h"
 #include "kernel/kernel.h"
-#include "sink/hash_lanes.h"
+#include "run/hash_lanes.h"
 
 static fanin_error error;
 static uint32_t state_of_random = 1;

@@ -3,8 +3,8 @@
  * SHA-256 of messages that grow at the same time. What comes of each is kept until there is enough of many, and then
  * hashed side by side, which is faster than one after the other where the machine has wide vectors.
  */
-#ifndef FANIN_SINK_HASH_LANES_H
-#define FANIN_SINK_HASH_LANES_H
+#ifndef FANIN_RUN_HASH_LANES_H
+#define FANIN_RUN_HASH_LANES_H
 
 #include <stddef.h>
 #include <stdint.h>

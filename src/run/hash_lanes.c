@@ -3,7 +3,7 @@
  * Lanes keep whole blocks and the beginning of the next one. When one has enough, or its message ends, its blocks are
  * hashed with as many of the others as these have, so the digests depend on no order in which pieces come.
  */
-#include "sink/hash_lanes.h"
+#include "run/hash_lanes.h"
 
 #include <string.h>
 
