@@ -39,7 +39,7 @@ static const struct fanin_kernel *kernel_in_force(void)
 
 /*
  * The processor's own instructions hash one message as fast as eight of the sixteen lanes of AVX-512, and as all eight
- * of AVX2 (docs/performance.md); plain C a quarter as fast.
+ * of AVX2 (docs/performance.md); plain C makes a fifth of either.
  */
 static size_t least_of(const struct fanin_kernel *kernel)
 {
@@ -111,11 +111,11 @@ static void hash_blocks(fanin_hash_lanes *lanes, lane *full)
 {
     size_t nblocks;
     while ((nblocks = nblocks_of(full)) > 0) {
-        lane *chosen[MAX_LANES];
-        size_t n = 0;
-        for (size_t i = 0; i < lanes->n; i++) {
+        lane *chosen[MAX_LANES] = {full};
+        size_t n = 1;
+        for (size_t i = 0; i < lanes->n && n < lanes->kernel->nlanes; i++) {
             lane *l = &lanes->lanes[i];
-            if (nblocks_of(l) == 0)
+            if (l == full || nblocks_of(l) == 0)
                 continue;
             chosen[n++] = l;
             nblocks = nblocks_of(l) < nblocks ? nblocks_of(l) : nblocks;
