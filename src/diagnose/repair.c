@@ -481,8 +481,7 @@ static fanin_status copy_part(filling *f)
 static fanin_status fill_file(void *user, const fanin_partial *partial)
 {
     filling *f = user;
-    const fanin_parallel *parallel = f->of->run->parallel;
-    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, parallel != NULL ? parallel->nthreads : 1);
+    fanin_file_writer_begin(&f->writer, partial->fd, partial->path, fanin_count_together(f->of->run->parallel, false));
     fanin_status status = copy_part(f);
     if (status == FANIN_OK)
         status = make_part(f, &f->of->planned);

@@ -50,12 +50,6 @@ static fanin_status make_all(fanin_maker *maker, void *const *data, const fanin_
     return status;
 }
 
-static fanin_status make_in_memory(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
-{
-    fanin_memory_sink *memory = user;
-    return fanin_maker_make(maker, tensor, &memory->sink, tensor, error);
-}
-
 fanin_status fanin_run_memory(const fanin_plan *plan, const fanin_run_options *options, void *const *data,
                               fanin_error *error)
 {
@@ -63,7 +57,7 @@ fanin_status fanin_run_memory(const fanin_plan *plan, const fanin_run_options *o
     fanin_maker maker;
     FANIN_TRY(fanin_maker_begin(&maker, plan, options, error));
     fanin_memory_sink memory = fanin_memory_sink_create(data);
-    const fanin_together how = {.make = make_in_memory, .user = &memory, .in_place = true};
+    const fanin_together how = {.sink = &memory.sink};
     fanin_status status = make_all(&maker, data, &how, error);
     fanin_maker_end(&maker);
     return status;

@@ -127,31 +127,20 @@ typedef struct filling {
     fanin_file_writer writer;
 } filling;
 
-static fanin_status write_tensor(void *user, fanin_maker *maker, size_t tensor, fanin_error *error)
-{
-    filling *f = user;
-    fanin_file_sink file = fanin_file_sink_create(&f->writer, f->of->offsets);
-    return fanin_maker_make(maker, tensor, &file.sink, tensor, error);
-}
-
 static fanin_status fill_shard(void *user, const fanin_partial *partial)
 {
     filling *f = user;
     saving *s = f->of;
     const bool is_hashed = !s->write->no_digest;
-    const fanin_parallel *parallel = s->options->parallel;
-    const size_t nthreads = parallel != NULL ? parallel->nthreads : 1;
     size_t first = s->shards.first[f->shard];
     fanin_file_sink file = fanin_file_sink_create(&f->writer, s->offsets);
     const fanin_together together = {.maker = &s->maker,
                                      .tensors = s->shards.tensors + first,
                                      .ntensors = s->shards.first[f->shard + 1] - first,
-                                     .make = is_hashed ? NULL : write_tensor,
-                                     .user = f,
                                      .sink = &file.sink,
-                                     .digests = s->digests};
+                                     .digests = is_hashed ? s->digests : NULL};
     fanin_file_writer_begin(&f->writer, partial->fd, partial->path,
-                            is_hashed ? fanin_hashed_together(parallel) : nthreads);
+                            fanin_count_together(s->options->parallel, is_hashed));
     fanin_status status = fanin_make_together(&together, s->error);
     if (status == FANIN_OK)
         status = fanin_file_writer_finish(&f->writer, s->error);

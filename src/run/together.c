@@ -20,10 +20,22 @@ typedef struct sharing {
     fanin_shared_progress progress;
 } sharing;
 
+static bool is_hashed(const fanin_together *together)
+{
+    return together->make == NULL && together->digests != NULL;
+}
+
+static bool is_in_place(const fanin_together *together)
+{
+    return together->make == NULL && together->digests == NULL && together->sink->in_memory;
+}
+
 static fanin_status make_one(const fanin_together *together, fanin_maker *maker, size_t tensor, fanin_error *error)
 {
     if (together->make != NULL)
         return together->make(together->user, maker, tensor, error);
+    if (!is_hashed(together))
+        return fanin_maker_make(maker, tensor, together->sink, tensor, error);
     fanin_digest_sink hashing = fanin_digest_sink_create(together->sink, together->digests);
     return fanin_maker_make(maker, tensor, &hashing.sink, tensor, error);
 }
@@ -128,7 +140,7 @@ static fanin_status pass_first_stream(const sharing *s, size_t n, fanin_error *e
     fanin_maker *maker = together->maker;
     for (size_t k = maker->cursor.nsnapshots; k < n; k = maker->cursor.nsnapshots) {
         const fanin_plan_op *op = fanin_plan_op_at(maker->plan, maker->cursor.dependent[k]);
-        const size_t i = together->in_place && !op->dead ? place_of(together, op->tensor) : together->ntensors;
+        const size_t i = is_in_place(together) && !op->dead ? place_of(together, op->tensor) : together->ntensors;
         if (i < together->ntensors && !s->made[i]) {
             FANIN_TRY(make_one(together, maker, op->tensor, error));
             s->made[i] = true;
@@ -159,7 +171,7 @@ static fanin_status make_large(const sharing *s, fanin_error *error)
     const fanin_together *together = s->together;
     fanin_maker *maker = together->maker;
     const uint64_t large = MIN_TASK_NELEM * maker->options->parallel->nthreads;
-    for (size_t i = 0; i < together->ntensors && together->in_place; i++) {
+    for (size_t i = 0; i < together->ntensors && is_in_place(together); i++) {
         if (s->made[i] || fanin_plan_tensor_at(maker->plan, together->tensors[i])->nelem < large)
             continue;
         FANIN_TRY(make_one(together, maker, together->tensors[i], error));
@@ -173,9 +185,9 @@ static size_t nthreads_of(const fanin_parallel *parallel)
     return parallel != NULL && parallel->nthreads > 1 ? parallel->nthreads : 1;
 }
 
-size_t fanin_hashed_together(const fanin_parallel *parallel)
+size_t fanin_count_together(const fanin_parallel *parallel, bool hashed)
 {
-    return nthreads_of(parallel) * fanin_hash_lanes_count();
+    return nthreads_of(parallel) * (hashed ? fanin_hash_lanes_count() : 1);
 }
 
 /* How many lanes each thread has, if so many tasks are hashed that it is worth while; else 1. */
@@ -183,12 +195,12 @@ static size_t count_lanes(const fanin_together *together, size_t ntasks)
 {
     const size_t nthreads = nthreads_of(together->maker->options->parallel);
     const size_t most = fanin_hash_lanes_count(), n = (ntasks + nthreads - 1) / nthreads;
-    if (together->make != NULL || n < fanin_hash_lanes_least())
+    if (!is_hashed(together) || n < fanin_hash_lanes_least())
         return 1;
     return n < most ? n : most;
 }
 
-static void run_tasks(sharing *s, size_t ntasks)
+static void run_lanes(sharing *s, size_t ntasks, size_t nlanes)
 {
     const fanin_together *together = s->together;
     const fanin_parallel *parallel = together->maker->options->parallel;
@@ -196,44 +208,42 @@ static void run_tasks(sharing *s, size_t ntasks)
                               .tensors = together->tensors,
                               .first = s->first,
                               .ntasks = ntasks,
-                              .nlanes = count_lanes(together, ntasks),
+                              .nlanes = nlanes,
                               .sink = together->sink,
                               .digests = together->digests};
-    if (tasks.nlanes < 2)
-        parallel->run(parallel->user, ntasks, run_task, s);
-    else if (nthreads_of(parallel) > 1)
+    if (nthreads_of(parallel) > 1)
         parallel->run(parallel->user, parallel->nthreads, fanin_lanes_work, &tasks);
     else
         fanin_lanes_work(&tasks, 0);
 }
 
-/* One thread has nothing of it where draws would have to be made once more to know where the tasks begin. */
-static bool pays(const sharing *s, const size_t *nbarriers, size_t ntasks)
+static bool any(const size_t *n, size_t length)
 {
-    const fanin_maker *maker = s->together->maker;
-    if (ntasks < 2)
-        return false;
-    if (nthreads_of(maker->options->parallel) > 1)
-        return true;
-    for (size_t stream = 0; stream < fanin_plan_stream_count(maker->plan); stream++)
-        if (nbarriers[stream] > 0)
-            return false;
-    return count_lanes(s->together, ntasks) > 1;
+    for (size_t i = 0; i < length; i++)
+        if (n[i] > 0)
+            return true;
+    return false;
 }
 
 static fanin_status share(sharing *s, size_t *nbarriers, fanin_error *error)
 {
     const fanin_together *together = s->together;
+    const fanin_parallel *parallel = together->maker->options->parallel;
+    const bool is_alone = nthreads_of(parallel) < 2;
     FANIN_TRY(count_barriers(together, nbarriers, error));
-    if (nthreads_of(together->maker->options->parallel) > 1) {
+    if (!is_alone) {
         FANIN_TRY(pass_barriers(s, nbarriers, error));
         FANIN_TRY(make_large(s, error));
     }
-    const size_t ntasks = cut(s);
-    if (!pays(s, nbarriers, ntasks))
+    const size_t ntasks = cut(s), nlanes = count_lanes(together, ntasks);
+    /* one thread has nothing of it where draws would have to be made once more to know where the tasks begin */
+    if (ntasks < 2 || (is_alone && (nlanes < 2 || any(nbarriers, fanin_plan_stream_count(together->maker->plan)))))
         return make_range(together, s->made, together->maker, 0, together->ntensors, error);
     fanin_shared_progress_begin(&s->progress, together->maker);
-    run_tasks(s, ntasks);
+    if (nlanes > 1)
+        run_lanes(s, ntasks, nlanes);
+    else
+        parallel->run(parallel->user, ntasks, run_task, s);
     return fanin_shared_progress_end(&s->progress, error);
 }
 
@@ -241,7 +251,7 @@ fanin_status fanin_make_together(const fanin_together *together, fanin_error *er
 {
     const fanin_maker *maker = together->maker;
     const size_t n = together->ntensors, nstreams = fanin_plan_stream_count(maker->plan);
-    if ((nthreads_of(maker->options->parallel) < 2 && together->make != NULL) || n == 0)
+    if ((nthreads_of(maker->options->parallel) < 2 && !is_hashed(together)) || n == 0)
         return make_range(together, NULL, together->maker, 0, n, error);
     sharing s = {.together = together,
                  .made = fanin_allocate_zeroed(n, sizeof *s.made),

@@ -12,22 +12,20 @@ typedef struct fanin_together {
     fanin_maker *maker;    /* the caller's: counts progress, and makes everything if there are no threads */
     const size_t *tensors; /* of the plan, in its order */
     size_t ntensors;
-    /* NULL: they go to `sink`, which takes pieces from many threads at once, and their SHA-256 to digests[tensor] */
+    fanin_sink *sink;       /* where they go, in pieces from many threads at once */
+    uint8_t (*digests)[32]; /* NULL, or by tensor: the SHA-256 of its bytes is left there */
+    /* NULL, or what is done with each in place of that */
     fanin_status (*make)(void *user, fanin_maker *maker, size_t tensor, fanin_error *error);
     void *user;
-    fanin_sink *sink;
-    uint8_t (*digests)[32];
-    /*
-     * `make` gives the sink memory that is made in place, and does nothing else: then tensors whose draws depend on
-     * data are made where they are met. Else they are drawn once to know where they end, and once by whoever makes
-     * them: about as much work again as hashing them, but on all threads.
-     */
-    bool in_place;
 } fanin_together;
 
-/* How many tensors that are hashed may be under way at once. */
-size_t fanin_hashed_together(const fanin_parallel *parallel);
-/* The error is that of the first tensor that failed. */
+/* How many tensors may be under way at once. */
+size_t fanin_count_together(const fanin_parallel *parallel, bool hashed);
+/*
+ * Tensors whose draws depend on data are made where they are met if the sink is their memory. Else they are drawn once
+ * to know where they end, and once by whoever makes them: about as much work again as hashing them, but on all threads.
+ * The error is that of the first tensor that failed.
+ */
 fanin_status fanin_make_together(const fanin_together *together, fanin_error *error);
 
 #endif

@@ -251,12 +251,19 @@ static void queue_and_write(fanin_file_writer *writer, fanin_file_block *block)
     set_off(writer);
 }
 
+static size_t count_growing(const fanin_file_writer *writer)
+{
+    size_t n = 0;
+    for (const fanin_file_block *block = writer->growing; block != NULL; block = block->next)
+        n++;
+    return n;
+}
+
 /* Of the growing blocks that nobody writes to, the one used least lately; NULL. */
-static fanin_file_block *find_idle(const fanin_file_writer *writer, size_t *ngrowing)
+static fanin_file_block *find_idle(const fanin_file_writer *writer)
 {
     fanin_file_block *idle = NULL;
-    *ngrowing = 0;
-    for (fanin_file_block *block = writer->growing; block != NULL; block = block->next, ++*ngrowing)
+    for (fanin_file_block *block = writer->growing; block != NULL; block = block->next)
         if (!block->is_taken)
             idle = block;
     return idle;
@@ -265,9 +272,8 @@ static fanin_file_block *find_idle(const fanin_file_writer *writer, size_t *ngro
 /* Where more blocks grow than tensors, those that have ended left some: they would be kept from the others. */
 static void give_up_idle(fanin_file_writer *writer)
 {
-    size_t ngrowing;
-    fanin_file_block *idle = find_idle(writer, &ngrowing);
-    if (idle != NULL && ngrowing > writer->ntensors)
+    fanin_file_block *idle = find_idle(writer);
+    if (idle != NULL && count_growing(writer) > writer->ntensors)
         queue_and_write(writer, idle);
 }
 
@@ -291,13 +297,9 @@ static void allocate_blocks(fanin_file_writer *writer)
 /* An empty block. Where there are enough, one that is full or being written is waited for: what is not growing is. */
 static fanin_file_block *find_empty(fanin_file_writer *writer)
 {
-    size_t ngrowing;
     give_up_idle(writer);
-    find_idle(writer, &ngrowing);
-    while (writer->spare == NULL && writer->nblocks > ngrowing + FANIN_FILE_SPARE_BLOCKS) {
+    while (writer->spare == NULL && writer->nblocks > count_growing(writer) + FANIN_FILE_SPARE_BLOCKS)
         pthread_cond_wait(&writer->changed, &writer->lock);
-        find_idle(writer, &ngrowing);
-    }
     if (writer->spare == NULL)
         allocate_blocks(writer);
     fanin_file_block *block = writer->spare;

@@ -126,7 +126,6 @@ static void check_and_close(int fd, uint64_t begin, uint64_t end)
     close(fd);
 }
 
-/* A run of the file that one task makes, from its begin on. */
 /* What the writer is told: as many tensors as there are, or so many that it begins with blocks of all lengths. */
 static size_t ntensors;
 
@@ -144,6 +143,7 @@ static int many_tensors(void **state)
     return 0;
 }
 
+/* A run of the file that one task makes, from its begin on. */
 typedef struct task {
     fanin_file_writer *writer;
     uint64_t at;

@@ -12,7 +12,6 @@
 
 #include "base/sha256.h"
 #include "fanin/version.h"
-#include "kernel/kernel.h"
 #include "run/hash_lanes.h"
 
 static fanin_error error;
