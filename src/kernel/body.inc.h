@@ -18,10 +18,12 @@
 
 #if UNFUSED
 static inline vf vf_madd(vf a, vf b, vf c) { return vf_add(vf_mul(a, b), c); }
+static inline vf vf_mnsub(vf a, vf b, vf c) { return vf_sub(vf_mul(a, vf_sub(vf_set1(0.0f), b)), c); }
 static inline vd vd_madd(vd a, vd b, vd c) { return vd_add(vd_mul(a, b), c); }
 static inline double madd(double a, double b, double c) { return a * b + c; }
 #else
 static inline vf vf_madd(vf a, vf b, vf c) { return vf_fma(a, b, c); }
+static inline vf vf_mnsub(vf a, vf b, vf c) { return vf_fnmsub(a, b, c); } /* -(a b) - c */
 static inline vd vd_madd(vd a, vd b, vd c) { return vd_fma(a, b, c); }
 static inline double madd(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #endif
@@ -36,8 +38,7 @@ static inline void mt_step(uint32_t *x, vu first)
 {
     vu next = vu_load(x + 1);
     vu joined = vu_choose(vu_set1(0x80000000), first, next);
-    vu word = vu_xor(vu_load(x + MT_M), vu_shr(joined, 1));
-    vu_store(x + MT_N, vu_xor_if_odd(word, next, vu_set1(0x9908b0df)));
+    vu_store(x + MT_N, vu_xor3(vu_load(x + MT_M), vu_shr(joined, 1), vu_if_odd(next, 0x9908b0df)));
 }
 
 static void mt_generate(uint32_t *x, size_t n)
@@ -345,7 +346,8 @@ enum { TOGETHER = 4 };
 /*
  * -2 ln x for 2^-24 <= x <= 1, -0 at 1. Cephes' polynomial for ln m + exponent ln 2, m in [sqrt(1/2), sqrt(2)), with
  * every coefficient doubled: that is exact, so the roundings are those of ln x times -2. m and its exponent come from
- * the bits, the polynomial's argument m - 1 is exact.
+ * the bits, the polynomial's argument m - 1 is exact. The exponent stays where it was in the bits, times 2^23, and its
+ * coefficients are 2^-23 of the original's.
  */
 __attribute__((always_inline)) static inline void minus_2_log_lanes(vf *x, const size_t n)
 {
@@ -354,9 +356,9 @@ __attribute__((always_inline)) static inline void minus_2_log_lanes(vf *x, const
     EACH(k)
     {
         vu bits = vu_bits(x[k]);
-        vu above = vu_sub(bits, root_half);
-        exponent[k] = vf_from_int(vu_sra(above, 23));
-        t[k] = vf_sub(vf_bits(vu_sub(bits, vu_and(above, vu_set1(0xff800000)))), vf_set1(1.0f));
+        vu above = vu_and(vu_sub(bits, root_half), vu_set1(0xff800000));
+        exponent[k] = vf_from_int(above);
+        t[k] = vf_sub(vf_bits(vu_sub(bits, above)), vf_set1(1.0f));
     }
     EACH(k) y[k] = vf_madd(vf_set1(0x1.204376p-3f), t[k], vf_set1(-0x1.d7a370p-3f));
     EACH(k) y[k] = vf_madd(y[k], t[k], vf_set1(0x1.de4a34p-3f));
@@ -370,50 +372,49 @@ __attribute__((always_inline)) static inline void minus_2_log_lanes(vf *x, const
     EACH(k)
     {
         vf z = vf_mul(t[k], t[k]);
-        y[k] = vf_sub(vf_madd(y[k], z, vf_mul(exponent[k], vf_set1(-0x1.bd0106p-12f))), z);
+        y[k] = vf_sub(vf_madd(y[k], z, vf_mul(exponent[k], vf_set1(-0x1.bd0106p-35f))), z);
     }
     EACH(k) y[k] = vf_fma(t[k], vf_set1(2.0f), y[k]);
-#if UNFUSED
-    EACH(k) x[k] = vf_sub(vf_mul(exponent[k], vf_set1(-0x1.63p+0f)), y[k]);
-#else
-    EACH(k) x[k] = vf_fnmsub(exponent[k], vf_set1(0x1.63p+0f), y[k]);
-#endif
+    EACH(k) x[k] = vf_mnsub(exponent[k], vf_set1(0x1.63p-23f), y[k]);
 }
 
 /*
- * sin x and cos x for x = 2 pi w 2^-24, w of 24 bits, after reduction by quarter turns in three steps. The original
- * takes the nearest quarter from x; from w it is the same for all w, and needs no conversion. What is left of x is
- * never -0, and zero at x = 0 only. 2 pi 2^-24 is a power of two times 2 pi: the product is rounded as it is there.
+ * sin x and cos x for x = 2 pi w 2^-24, w of 24 bits, after reduction by quarter turns. The original takes the nearest
+ * quarter from x; from w it is the same for all w, and needs no conversion. It subtracts quarters in three steps, of
+ * which the first two are exact: x and what they leave are multiples of 2^-24 where there is a quarter to subtract, and
+ * below 1. Their constants sum up to 23 bits, so one fma takes both. What is left of x is never -0, and zero at x = 0
+ * only. 2 pi 2^-24 is a power of two times 2 pi: the product is rounded as it is there.
+ *
+ * The cosine's polynomial a is -2 times the original's: 1 - z / 2 + a z comes out of two fma as it is rounded there.
  */
 __attribute__((always_inline)) static inline void sincos_lanes(const vu *w, vf *sine, vf *cosine, const size_t n)
 {
     const vu sign = vu_set1(0x80000000);
-    vu quarter[TOGETHER];
+    vu turned[TOGETHER]; /* by an eighth; then two bits from 22 on are the quarter, modulo 4 */
     vf x[TOGETHER], y[TOGETHER], z[TOGETHER], a[TOGETHER], b[TOGETHER];
     EACH(k) x[k] = vf_mul(vf_from_int(w[k]), vf_set1(0x1.921fb6p-22f));
-    EACH(k) quarter[k] = vu_shr(vu_add(w[k], vu_set1(0x200000)), 22);
-    EACH(k) y[k] = vf_from_int(quarter[k]);
-    EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.92p+0f), x[k]);
-    EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.fb4p-12f), x[k]);
+    EACH(k) turned[k] = vu_add(w[k], vu_set1(0x200000));
+    EACH(k) y[k] = vf_from_int(vu_shr(turned[k], 22));
+    EACH(k) x[k] = vf_fma(y[k], vf_set1(-0x1.921fb4p+0f), x[k]);
     EACH(k) x[k] = vf_madd(y[k], vf_set1(-0x1.4442d2p-24f), x[k]);
     EACH(k) z[k] = vf_mul(x[k], x[k]);
-    EACH(k) a[k] = vf_madd(vf_set1(0x1.99eb9cp-16f), z[k], vf_set1(-0x1.6c0c34p-10f));
+    EACH(k) a[k] = vf_madd(vf_set1(-0x1.99eb9cp-15f), z[k], vf_set1(0x1.6c0c34p-9f));
     EACH(k) b[k] = vf_madd(vf_set1(-0x1.9943f2p-13f), z[k], vf_set1(0x1.11073cp-7f));
-    EACH(k) a[k] = vf_madd(a[k], z[k], vf_set1(0x1.55554ap-5f));
+    EACH(k) a[k] = vf_madd(a[k], z[k], vf_set1(-0x1.55554ap-4f));
     EACH(k) b[k] = vf_madd(b[k], z[k], vf_set1(-0x1.555546p-3f));
     EACH(k) a[k] = vf_mul(a[k], z[k]);
     EACH(k) b[k] = vf_mul(b[k], z[k]);
-    EACH(k) a[k] = vf_madd(a[k], z[k], vf_mul(z[k], vf_set1(-0.5f)));
+    EACH(k) a[k] = vf_mnsub(a[k], z[k], z[k]);
     EACH(k) b[k] = vf_madd(b[k], x[k], x[k]);
-    EACH(k) a[k] = vf_add(a[k], vf_set1(1.0f));
+    EACH(k) a[k] = vf_fma(a[k], vf_set1(0.5f), vf_set1(1.0f));
     EACH(k)
     {
-        vu s = vu_bits(vf_select_bit(quarter[k], 0, a[k], b[k]));
-        vu c = vu_bits(vf_select_bit(quarter[k], 0, b[k], a[k]));
-        /* modulo 4 in the two top bits: the sine is negative if the first is set, the cosine if they differ */
-        vu quadrant = vu_shl(quarter[k], 30);
-        sine[k] = vf_bits(vu_xor_and(s, quadrant, sign));
-        cosine[k] = vf_bits(vu_xor_and(c, vu_xor(quadrant, vu_add(quadrant, quadrant)), sign));
+        vu s = vu_bits(vf_select_bit(turned[k], 22, a[k], b[k]));
+        vu c = vu_bits(vf_select_bit(turned[k], 22, b[k], a[k]));
+        /* the sine is negative in the upper half turn, the cosine in that which begins a quarter before */
+        vu half = vu_shl(turned[k], 8);
+        sine[k] = vf_bits(vu_xor_and(s, half, sign));
+        cosine[k] = vf_bits(vu_xor_and(c, vu_add(half, vu_set1(0x40000000)), sign));
     }
 }
 

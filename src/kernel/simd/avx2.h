@@ -35,9 +35,10 @@ static inline vu vu_choose(vu mask, vu a, vu b)
 }
 static inline vu vu_xor_and(vu a, vu b, vu c) { return vu_xor(a, vu_and(b, c)); }
 static inline vu vu_xor_masked(vu a, vu b, vu c) { return vu_and(vu_xor(a, b), c); }
-static inline vu vu_xor_if_odd(vu a, vu b, vu c)
+/* A permutation looks at the last bits of a place only, so it looks up in a table by whether b is odd. */
+static inline vu vu_if_odd(vu b, uint32_t c)
 {
-    return vu_xor_and(a, vu_sub(_mm256_setzero_si256(), vu_and(b, vu_set1(1))), c);
+    return _mm256_permutevar8x32_epi32(_mm256_set1_epi64x((int64_t)((uint64_t)c << 32)), b);
 }
 #define vu_turn(a, n) _mm256_or_si256(vu_shr(a, n), vu_shl(a, 32 - (n)))
 static inline vu vu_xor3(vu a, vu b, vu c) { return vu_xor(vu_xor(a, b), c); }

@@ -42,9 +42,12 @@ static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
 static inline vu vu_choose(vu mask, vu a, vu b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
 static inline vu vu_xor_and(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x78); }
 static inline vu vu_xor_masked(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x28); }
-static inline vu vu_xor_if_odd(vu a, vu b, vu c)
+/* A permutation looks at the last bits of a place only, so it looks up in a table by whether b is odd. */
+static inline vu vu_if_odd(vu b, uint32_t c)
 {
-    return _mm512_mask_xor_epi32(a, _mm512_test_epi32_mask(b, vu_set1(1)), a, c);
+    vu table = _mm512_set1_epi64((int64_t)((uint64_t)c << 32));
+    __asm__("" : "+v"(table)); /* as in vu_set1 */
+    return _mm512_permutexvar_epi32(b, table);
 }
 #define vu_turn(a, n) _mm512_ror_epi32(a, n)
 static inline vu vu_xor3(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x96); }

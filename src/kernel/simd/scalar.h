@@ -31,11 +31,11 @@ static inline vu vu_sub(vu a, vu b) { return a - b; }
 #define vu_shl(a, n) ((a) << (n))
 #define vu_shr(a, n) ((a) >> (n))
 #define vu_sra(a, n) ((uint32_t)((int32_t)(a) >> (n))) /* shifts the sign in */
-/* bits of a where mask has ones, of b elsewhere; a ^ (b & c); (a ^ b) & c; a, and where b is odd a ^ c */
+/* bits of a where mask has ones, of b elsewhere; a ^ (b & c); (a ^ b) & c; c where b is odd, 0 elsewhere */
 static inline vu vu_choose(vu mask, vu a, vu b) { return (a & mask) | (b & ~mask); }
 static inline vu vu_xor_and(vu a, vu b, vu c) { return a ^ (b & c); }
 static inline vu vu_xor_masked(vu a, vu b, vu c) { return (a ^ b) & c; }
-static inline vu vu_xor_if_odd(vu a, vu b, vu c) { return b & 1 ? a ^ c : a; }
+static inline vu vu_if_odd(vu b, uint32_t c) { return b & 1 ? c : 0; }
 /* a turned right by n bits, 0 < n < 32; a ^ b ^ c; the bits that two of three have */
 #define vu_turn(a, n) ((a) >> (n) | (a) << (32 - (n)))
 static inline vu vu_xor3(vu a, vu b, vu c) { return a ^ b ^ c; }
