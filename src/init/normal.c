@@ -73,20 +73,12 @@ void fanin_normal_blocks(fanin_dtype dtype, void *out, int64_t n, double mean, d
     const size_t words = dtype == FANIN_F64 ? 2 : 1, group = words * FANIN_NORMAL_BLOCK;
     const size_t rest = (size_t)n % FANIN_NORMAL_BLOCK, whole = (size_t)n - rest;
     const size_t item = fanin_dtype_nbits(dtype) / 8;
-    /* Of the others, 16 bits are half the bytes in more time, and 64 bits take five times as long. */
-    const bool bypass =
-        dtype == FANIN_F32 && (uint64_t)n * item > FANIN_BYPASS_NBYTES && (uintptr_t)out % FANIN_LINE_NBYTES == 0;
     fanin_stream_begin(&stream, generator);
     for (size_t done = 0; done < whole;) {
         size_t taken = fanin_stream_take_running(&stream, (whole - done) * words, group, &raw, &running);
-        if (bypass)
-            stream.kernel->normal_f32_bypass((float *)out + done, raw, taken / group, (float)mean, (float)std, running);
-        else
-            fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std, running);
+        fanin_normal_make(dtype, stream.kernel, (char *)out + done * item, raw, taken / group, mean, std, running);
         done += taken / words;
     }
-    if (bypass)
-        stream.kernel->fence();
     if (rest > 0) {
         if (!is_16bit(dtype))
             for (size_t thrown = 0; thrown < rest * words;)

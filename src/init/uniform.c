@@ -127,11 +127,12 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
     struct fanin_uniform_f32 rule = rule_f32(dtype, from, to, generator->profile);
     bool newer = fanin_profile_base(generator->profile) >= FANIN_PROFILE_TORCH_2_12;
     struct fanin_uniform_f64 rule64 = {from, to - from, newer ? to : NAN};
-    const size_t words = dtype == FANIN_F64 ? 2 : 1, nbytes = fanin_dtype_nbits(dtype) / 8;
+    const size_t words = dtype == FANIN_F64 ? 2 : 1;
+    /* only float32 is made faster than memory takes whole lines that it first has to read */
     const bool bypass =
-        dtype != FANIN_F64 && (uint64_t)n * nbytes > FANIN_BYPASS_NBYTES && (uintptr_t)out % nbytes == 0;
+        dtype == FANIN_F32 && (uint64_t)n * sizeof(float) > FANIN_BYPASS_NBYTES && (uintptr_t)out % sizeof(float) == 0;
     /* what is stored past the caches begins where a line does, and all but the last are whole vectors */
-    size_t until = bypass ? (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / nbytes : (size_t)n;
+    size_t until = bypass ? (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / sizeof(float) : (size_t)n;
     fanin_stream_begin(&stream, generator);
     kernel = stream.kernel;
     for (size_t done = 0; done < (size_t)n;) {
@@ -151,11 +152,10 @@ void fanin_uniform_flat(fanin_dtype dtype, void *out, int64_t n, double from, do
             (bypass ? kernel->uniform_f32_bypass : kernel->uniform_f32)((float *)out + done, raw, m, &rule, running);
             break;
         case FANIN_BF16:
-            (bypass ? kernel->uniform_bf16_bypass : kernel->uniform_bf16)((uint16_t *)out + done, raw, m, &rule,
-                                                                          running);
+            kernel->uniform_bf16((uint16_t *)out + done, raw, m, &rule, running);
             break;
         default:
-            (bypass ? kernel->uniform_f16_bypass : kernel->uniform_f16)((uint16_t *)out + done, raw, m, &rule, running);
+            kernel->uniform_f16((uint16_t *)out + done, raw, m, &rule, running);
             break;
         }
         done += m;

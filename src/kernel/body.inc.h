@@ -247,9 +247,7 @@ static inline vf uniform_lanes(vu raw, const struct fanin_uniform_f32 *rule, str
 DEFINE_UNIFORM_RUN(uniform_run_f32, float, vf_store2)
 DEFINE_UNIFORM_RUN(uniform_run_f32_bypass, float, vf_store2_bypass)
 DEFINE_UNIFORM_RUN(uniform_run_bf16, uint16_t, vf_store2_bf16)
-DEFINE_UNIFORM_RUN(uniform_run_bf16_bypass, uint16_t, vf_store2_bf16_bypass)
 DEFINE_UNIFORM_RUN(uniform_run_f16, uint16_t, vf_store2_f16)
-DEFINE_UNIFORM_RUN(uniform_run_f16_bypass, uint16_t, vf_store2_f16_bypass)
 
 /* A loop for each case that is met: a subnormal product would be rounded, and is rare. */
 #define DEFINE_UNIFORM(name, run, type)                                                                                \
@@ -265,23 +263,17 @@ DEFINE_UNIFORM_RUN(uniform_run_f16_bypass, uint16_t, vf_store2_f16_bypass)
 DEFINE_UNIFORM(uniform_f32, uniform_run_f32, float)
 DEFINE_UNIFORM(uniform_f32_aligned, uniform_run_f32_bypass, float)
 DEFINE_UNIFORM(uniform_bf16, uniform_run_bf16, uint16_t)
-DEFINE_UNIFORM(uniform_bf16_aligned, uniform_run_bf16_bypass, uint16_t)
 DEFINE_UNIFORM(uniform_f16, uniform_run_f16, uint16_t)
-DEFINE_UNIFORM(uniform_f16_aligned, uniform_run_f16_bypass, uint16_t)
 
 /* Stores past the caches begin where a line does: what is before is stored as ever. */
-#define DEFINE_UNIFORM_BYPASS(name, plain, aligned, type)                                                              \
-    static void name(type *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)           \
-    {                                                                                                                  \
-        size_t head = (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / sizeof *out;                                          \
-        if (head > n)                                                                                                  \
-            head = n;                                                                                                  \
-        plain(out, raw, head, rule, running);                                                                          \
-        aligned(out + head, raw + head, n - head, rule, running);                                                      \
-    }
-DEFINE_UNIFORM_BYPASS(uniform_f32_bypass, uniform_f32, uniform_f32_aligned, float)
-DEFINE_UNIFORM_BYPASS(uniform_bf16_bypass, uniform_bf16, uniform_bf16_aligned, uint16_t)
-DEFINE_UNIFORM_BYPASS(uniform_f16_bypass, uniform_f16, uniform_f16_aligned, uint16_t)
+static void uniform_f32_bypass(float *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running)
+{
+    size_t head = (0 - (uintptr_t)out) % FANIN_LINE_NBYTES / sizeof *out;
+    if (head > n)
+        head = n;
+    uniform_f32(out, raw, head, rule, running);
+    uniform_f32_aligned(out + head, raw + head, n - head, rule, running);
+}
 
 /* ---- constant ---- */
 
@@ -321,15 +313,17 @@ static void uniform_f64(double *out, const uint32_t *raw, size_t n, const struct
     const vd upper = vd_set1(rule->upper);
     for (size_t done = 0; done < n; done += CHUNK) {
         size_t m = n - done < CHUNK ? n - done : CHUNK;
-        double made[CHUNK];
+        double last[CHUNK], *made = m == CHUNK ? out + done : last;
         mt_temper(words, raw + 2 * done, 2 * m);
         for (size_t i = 2 * m; i < 2 * CHUNK && i % (2 * D) != 0; i++)
             words[i] = 0;
         for (size_t i = 0; i < m; i += D) {
             vd v = vd_madd(vd_mul(vd_from_words53(words + 2 * i), unit), range, from);
+            will_store(made + i);
             vd_store(made + i, vd_select(vd_eq(v, upper), from, v));
         }
-        memcpy(out + done, made, m * sizeof *made);
+        if (made == last)
+            memcpy(out + done, made, m * sizeof *made);
     }
 }
 
@@ -485,7 +479,6 @@ enum {
         }                                                                                                              \
     }
 DEFINE_NORMAL(normal_f32, float, vf_store_halves_f32)
-DEFINE_NORMAL(normal_f32_bypass, float, vf_store_halves_f32_bypass)
 DEFINE_NORMAL(normal_bf16_finite, uint16_t, vf_store_halves_bf16)
 DEFINE_NORMAL(normal_f16_finite, uint16_t, vf_store_halves_f16)
 
@@ -551,11 +544,14 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
         for (size_t i = 0; i < RUN; i++)
             first[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
         box_muller_f64(first, second, cosine, sine);
-        for (size_t b = 0; b < blocks; b++, out += FANIN_NORMAL_BLOCK)
+        for (size_t b = 0; b < blocks; b++, out += FANIN_NORMAL_BLOCK) {
+            will_store(out);
+            will_store(out + HALF);
             for (size_t j = 0; j < HALF; j++) {
                 out[j] = madd(cosine[b * HALF + j], std, mean);
                 out[j + HALF] = madd(sine[b * HALF + j], std, mean);
             }
+        }
     }
 }
 
@@ -651,12 +647,9 @@ const struct fanin_kernel KERNEL_TABLE = {
     .uniform_f32 = uniform_f32,
     .uniform_f32_bypass = uniform_f32_bypass,
     .uniform_bf16 = uniform_bf16,
-    .uniform_bf16_bypass = uniform_bf16_bypass,
     .uniform_f16 = uniform_f16,
-    .uniform_f16_bypass = uniform_f16_bypass,
     .uniform_f64 = uniform_f64,
     .normal_f32 = normal_f32,
-    .normal_f32_bypass = normal_f32_bypass,
     .normal_bf16 = normal_bf16,
     .normal_f16 = normal_f16,
     .normal_f64 = normal_f64,

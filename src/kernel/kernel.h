@@ -142,15 +142,9 @@ struct fanin_kernel {
     void (*fill)(void *out, uint64_t pattern, size_t nbytes);
     void (*fill_bypass)(void *out, uint64_t pattern, size_t nbytes);
     void (*uniform_bf16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
-    void (*uniform_bf16_bypass)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                                bool running);
     void (*uniform_f16)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule, bool running);
-    void (*uniform_f16_bypass)(uint16_t *out, uint32_t *raw, size_t n, const struct fanin_uniform_f32 *rule,
-                               bool running);
     void (*uniform_f64)(double *out, const uint32_t *raw, size_t n, const struct fanin_uniform_f64 *rule);
     void (*normal_f32)(float *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
-    /* the same by stores past the caches; `out` begins a line, `fence` comes last */
-    void (*normal_f32_bypass)(float *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
     void (*normal_bf16)(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
     void (*normal_f16)(uint16_t *out, uint32_t *raw, size_t nblocks, float mean, float std, bool running);
     void (*normal_f64)(double *out, const uint32_t *raw, size_t nblocks, double mean, double std);

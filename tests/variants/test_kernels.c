@@ -233,9 +233,7 @@ static const double parameters[][2] = {
 DEFINE_COMPARE_UNIFORM(compare_uniform_f32, float, uniform_f32)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f32_bypass, float, uniform_f32_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_bf16, uint16_t, uniform_bf16)
-DEFINE_COMPARE_UNIFORM(compare_uniform_bf16_bypass, uint16_t, uniform_bf16_bypass)
 DEFINE_COMPARE_UNIFORM(compare_uniform_f16, uint16_t, uniform_f16)
-DEFINE_COMPARE_UNIFORM(compare_uniform_f16_bypass, uint16_t, uniform_f16_bypass)
 
 /* Against bytes set one by one; every length and every place in a line. */
 #define DEFINE_COMPARE_FILL(name, slot)                                                                                \
@@ -301,7 +299,6 @@ typedef float float_parameter;
 typedef float uint16_t_parameter;
 typedef double double_parameter;
 DEFINE_COMPARE_NORMAL(compare_normal_f32, float, normal_f32, 1, AND_RUNNING)
-DEFINE_COMPARE_NORMAL(compare_normal_f32_bypass, float, normal_f32_bypass, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_bf16, uint16_t, normal_bf16, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_f16, uint16_t, normal_f16, 1, AND_RUNNING)
 DEFINE_COMPARE_NORMAL(compare_normal_f64, double, normal_f64, 2, )
@@ -704,14 +701,11 @@ TEST(square)
 TEST(uniform_f32)
 TEST(uniform_f32_bypass)
 TEST(uniform_bf16)
-TEST(uniform_bf16_bypass)
 TEST(uniform_f16)
-TEST(uniform_f16_bypass)
 TEST(fill)
 TEST(fill_bypass)
 TEST(uniform_f64)
 TEST(normal_f32)
-TEST(normal_f32_bypass)
 TEST(normal_bf16)
 TEST(normal_f16)
 TEST(normal_f64)
@@ -740,14 +734,11 @@ int main(void)
         cmocka_unit_test(test_uniform_f32),
         cmocka_unit_test(test_uniform_f32_bypass),
         cmocka_unit_test(test_uniform_bf16),
-        cmocka_unit_test(test_uniform_bf16_bypass),
         cmocka_unit_test(test_uniform_f16),
-        cmocka_unit_test(test_uniform_f16_bypass),
         cmocka_unit_test(test_fill),
         cmocka_unit_test(test_fill_bypass),
         cmocka_unit_test(test_uniform_f64),
         cmocka_unit_test(test_normal_f32),
-        cmocka_unit_test(test_normal_f32_bypass),
         cmocka_unit_test(test_normal_bf16),
         cmocka_unit_test(test_normal_f16),
         cmocka_unit_test(test_normal_f64),

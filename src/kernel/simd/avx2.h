@@ -74,10 +74,14 @@ static inline void vu_load_messages(vu word[16], const uint8_t *const *data, siz
         word[i] = _mm256_shuffle_epi8(word[i], order);
 }
 
+/* 4 KiB ahead: nearer is too late for what comes from memory, and farther too much for the first cache. */
+static inline void will_store(const void *p) { __builtin_prefetch((const void *)((uintptr_t)p + 4096), 1); }
+
 static inline vf vf_set1(float a) { return _mm256_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
     _mm256_storeu_ps(p, a);
     _mm256_storeu_ps(p + W, b);
 }
@@ -119,18 +123,16 @@ static inline vu vf_pack2_bf16(vf a, vf b)
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
     _mm256_storeu_si256((__m256i *)p, vf_pack2_bf16(a, b));
 }
-/* Plain: 8 lanes of 16 bits do not outrun the caches, and half lines past them are slower then. */
-static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_bf16(p, q, a, b); }
 static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     _mm_storeu_si128((__m128i *)(p + W), _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-
-static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_f16(p, q, a, b); }
 
 /*
  * Both halves become doubles by planting them in the mantissas of 2^84 and 2^52; the differences and their sum are
@@ -179,10 +181,9 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *first = vu_load(raw);
     *second = vu_load(raw + 8);
 }
-#define vf_store_halves_f32(out, j, first, second)        vf_store2((out), (out) + 8, first, second)
-#define vf_store_halves_f32_bypass(out, j, first, second) vf_store2_bypass((out), (out) + 8, first, second)
-#define vf_store_halves_bf16(out, j, first, second)       vf_store2_bf16((out), (out) + 8, first, second)
-#define vf_store_halves_f16(out, j, first, second)        vf_store2_f16((out), (out) + 8, first, second)
+#define vf_store_halves_f32(out, j, first, second)  vf_store2((out), (out) + 8, first, second)
+#define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out), (out) + 8, first, second)
+#define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out), (out) + 8, first, second)
 
 /* Matrices: 4 rows of 3 vectors are 12 of the 16 registers. */
 #define TILE_ROWS 4

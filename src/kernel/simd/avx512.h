@@ -87,10 +87,15 @@ static inline void vu_load_messages(vu word[16], const uint8_t *const *data, siz
         word[i] = _mm512_shuffle_epi8(word[i], order);
 }
 
+/* 4 KiB ahead: nearer is too late for what comes from memory, and farther too much for the first cache. */
+static inline void will_store(const void *p) { __builtin_prefetch((const void *)((uintptr_t)p + 4096), 1); }
+
 static inline vf vf_set1(float a) { return _mm512_set1_ps(a); }
 static inline void vf_store2(float *p, float *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
+    will_store(p + W);
     _mm512_storeu_ps(p, a);
     _mm512_storeu_ps(p + W, b);
 }
@@ -137,25 +142,15 @@ static inline __m512i vf_pack2_bf16(vf a, vf b)
 static inline void vf_store2_bf16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
     _mm512_storeu_si512(p, vf_pack2_bf16(a, b));
-}
-static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b)
-{
-    (void)q;
-    _mm512_stream_si512((__m512i *)(void *)p, vf_pack2_bf16(a, b));
 }
 static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
 {
     (void)q;
+    will_store(p);
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     _mm256_storeu_si256((__m256i *)(p + W), _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b)
-{
-    (void)q;
-    _mm256_stream_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-    _mm256_stream_si256((__m256i *)(p + W), _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
 static inline vd vd_from_words53(const uint32_t *words)
@@ -210,24 +205,19 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
 static inline void vf_store_halves_f32(float *out, size_t j, vf first, vf second)
 {
     (void)j;
+    will_store(out);
+    will_store(out + 16);
     _mm256_storeu_ps(out, _mm512_castps512_ps256(first));
     _mm256_storeu_ps(out + 8, _mm512_castps512_ps256(second));
     _mm256_storeu_ps(out + 16, _mm512_extractf32x8_ps(first, 1));
     _mm256_storeu_ps(out + 24, _mm512_extractf32x8_ps(second, 1));
-}
-static inline void vf_store_halves_f32_bypass(float *out, size_t j, vf first, vf second)
-{
-    (void)j;
-    _mm256_stream_ps(out, _mm512_castps512_ps256(first));
-    _mm256_stream_ps(out + 8, _mm512_castps512_ps256(second));
-    _mm256_stream_ps(out + 16, _mm512_extractf32x8_ps(first, 1));
-    _mm256_stream_ps(out + 24, _mm512_extractf32x8_ps(second, 1));
 }
 static inline void vf_store_halves_bf16(uint16_t *out, size_t j, vf first, vf second)
 {
     const __m512i order = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 30, 28, 26, 24, 22, 20, 18, 16, 15, 13, 11,
                                            9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
     (void)j;
+    will_store(out);
     _mm512_storeu_si512(out, vf_pack_bf16(first, second, order));
 }
 static inline void vf_store_halves_f16(uint16_t *out, size_t j, vf first, vf second)
@@ -235,6 +225,7 @@ static inline void vf_store_halves_f16(uint16_t *out, size_t j, vf first, vf sec
     __m256i a = _mm512_cvtps_ph(first, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m256i b = _mm512_cvtps_ph(second, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     (void)j;
+    will_store(out);
     _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(a));
     _mm_storeu_si128((__m128i *)(out + 8), _mm256_castsi256_si128(b));
     _mm_storeu_si128((__m128i *)(out + 16), _mm256_extracti128_si256(a, 1));

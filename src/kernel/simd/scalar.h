@@ -50,6 +50,12 @@ static inline void vu_load_messages(vu word[16], const uint8_t *const *data, siz
     }
 }
 
+/*
+ * Memory will soon be stored to from some way past p on: a variant may ask for the line. A store that waits for its
+ * line holds up those after it, and with them the words that later values are made of.
+ */
+static inline void will_store(const void *p) { (void)p; }
+
 static inline vf vf_set1(float a) { return a; }
 /* Two vectors at p and q; variants of more than one lane may take q = p + W for granted. 16-bit types: no NaN. */
 static inline void vf_store2(float *p, float *q, vf a, vf b)
@@ -70,8 +76,6 @@ static inline void vf_store2_f16(uint16_t *p, uint16_t *q, vf a, vf b)
     *p = fanin_f16_from_f32(a);
     *q = fanin_f16_from_f32(b);
 }
-static inline void vf_store2_bf16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_bf16(p, q, a, b); }
-static inline void vf_store2_f16_bypass(uint16_t *p, uint16_t *q, vf a, vf b) { vf_store2_f16(p, q, a, b); }
 static inline vf vf_add(vf a, vf b) { return a + b; }
 static inline vf vf_sub(vf a, vf b) { return a - b; }
 static inline vf vf_mul(vf a, vf b) { return a * b; }
@@ -134,7 +138,6 @@ static inline void vu_load_halves(const uint32_t *raw, size_t j, vu *first, vu *
     *second = raw[j + 8];
 }
 #define vf_store_halves_f32(out, j, first, second)  vf_store2((out) + (j), (out) + (j) + 8, first, second)
-#define vf_store_halves_f32_bypass                  vf_store_halves_f32
 #define vf_store_halves_bf16(out, j, first, second) vf_store2_bf16((out) + (j), (out) + (j) + 8, first, second)
 #define vf_store_halves_f16(out, j, first, second)  vf_store2_f16((out) + (j), (out) + (j) + 8, first, second)
 
