@@ -128,6 +128,24 @@ static bool first_round(fanin_rounds *rounds, const struct piece *piece)
     return any;
 }
 
+/*
+ * Takes up to BATCH pending blocks of [*next, end) into at[]; they are pending no more. *next moves past them.
+ */
+static size_t take_pending(uint64_t *pending, size_t *next, size_t end, size_t *at)
+{
+    size_t count = 0;
+    while (count < BATCH && *next < end) {
+        const size_t k = *next / 64, over = 64 * (k + 1) > end ? 64 * (k + 1) - end : 0;
+        uint64_t word = pending[k] & ~(uint64_t)0 << (*next % 64) & ~(uint64_t)0 >> over;
+        pending[k] ^= word;
+        for (; word != 0 && count < BATCH; word &= word - 1)
+            at[count++] = 64 * k + (size_t)__builtin_ctzll(word);
+        pending[k] |= word;
+        *next = word != 0 ? 64 * k + (size_t)__builtin_ctzll(word) : 64 * (k + 1) - over;
+    }
+    return count;
+}
+
 /* Makes the pending blocks again; those that still have an element outside stay pending. */
 static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece *piece)
 {
@@ -148,12 +166,10 @@ static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece
         fanin_stream_skip(&stream, (uint64_t)(first - done) * nwords);
         done = first + fanin_stream_take(&stream, (last - first) * nwords, nwords, &raw) / nwords;
         for (size_t next = first; next < done;) {
-            size_t at[BATCH], count = 0;
-            for (; count < BATCH && next < done; next = fanin_next_pending(pending, next + 1, done)) {
-                copy_block(words + count * nwords, raw + (next - first) * nwords, rounds->dtype);
-                __builtin_prefetch(piece->data + next * nbytes, 1);
-                pending[next / 64] &= ~((uint64_t)1 << (next % 64));
-                at[count++] = next;
+            size_t at[BATCH], count = take_pending(pending, &next, done, at);
+            for (size_t i = 0; i < count; i++) {
+                copy_block(words + i * nwords, raw + (at[i] - first) * nwords, rounds->dtype);
+                __builtin_prefetch(piece->data + at[i] * nbytes, 1);
             }
             fanin_normal_make(rounds->dtype, stream.kernel, fresh, words, count, rounds->mean, rounds->std, false);
             count = truncation->replace(piece->data, fresh, at, count, &rounds->bounds);
@@ -239,11 +255,16 @@ enum { MAX_SECTIONS = 64, SCRATCH = 16 * 1024 };
 
 /* Each section begins every round with a jump (0.3 ms), and there are 6 to 10: with fewer elements it mostly jumps. */
 static const uint64_t MIN_SECTION = (uint64_t)4 << 20;
+/*
+ * Elements that go through each round in one go, memory for memory, until this many: then pieces, which stay in the
+ * second cache through all their rounds, win more than the jump costs by which each round begins for them.
+ */
+static const uint64_t MIN_IN_PIECES = (uint64_t)16 << 20;
 
 struct section {
     uint64_t begin, end;
     char *data;        /* of the tensor; NULL: made into the scratch, for the count of its rounds */
-    uint64_t *pending; /* of its part of the tensor */
+    uint64_t *pending; /* of its part of the tensor; NULL: it is made in pieces */
     fanin_rounds rounds;
     char scratch[SCRATCH * sizeof(double)];
 };
@@ -253,8 +274,12 @@ static void run_section(void *context, size_t i)
     struct section *section = (struct section *)context + i;
     const size_t nbytes = fanin_dtype_nbits(section->rounds.dtype) / 8;
     if (section->data != NULL) {
-        make(&section->rounds, section->begin, section->end - section->begin, section->data + section->begin * nbytes,
-             section->pending);
+        const uint64_t length = section->end - section->begin;
+        char *data = section->data + section->begin * nbytes;
+        if (section->pending == NULL)
+            fanin_rounds_make(&section->rounds, section->begin, length, data);
+        else
+            make(&section->rounds, section->begin, length, data, section->pending);
         return;
     }
     for (uint64_t at = section->begin, n; at < section->end; at += n) {
@@ -273,7 +298,8 @@ fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor
     n = n < 1 ? 1 : n > MAX_SECTIONS ? MAX_SECTIONS : n;
     /* sections begin with a word of bits, so that each has its own */
     const uint64_t length = nelem / n / (64 * FANIN_NORMAL_BLOCK) * (64 * FANIN_NORMAL_BLOCK);
-    const uint64_t nwords = tensor->data != NULL ? nelem / (64 * FANIN_NORMAL_BLOCK) + 1 : 0;
+    const bool in_one_go = tensor->data != NULL && length < MIN_IN_PIECES;
+    const uint64_t nwords = in_one_go ? nelem / (64 * FANIN_NORMAL_BLOCK) + 1 : 0;
     struct section *sections = fanin_allocate(n, sizeof *sections);
     uint64_t *pending = fanin_allocate(nwords, sizeof *pending);
     if (sections == NULL || pending == NULL) {
@@ -285,7 +311,7 @@ fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor
         sections[i].begin = i * length;
         sections[i].end = i + 1 < n ? (i + 1) * length : nelem;
         sections[i].data = tensor->data;
-        sections[i].pending = pending + sections[i].begin / (64 * FANIN_NORMAL_BLOCK);
+        sections[i].pending = in_one_go ? pending + sections[i].begin / (64 * FANIN_NORMAL_BLOCK) : NULL;
         fanin_rounds_begin(&sections[i].rounds, fill, tensor, generator);
     }
     if (n > 1)

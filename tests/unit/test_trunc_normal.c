@@ -197,6 +197,26 @@ static void test_threads(void **state)
     free(memory);
 }
 
+/* One thread makes so many in pieces, two threads each their half in one go. */
+static void test_long_sections(void **state)
+{
+    enum { N = (16 << 20) + 37 };
+    static const fanin_fill fill = {FANIN_FILL_TRUNC_NORMAL, {0, 1, -2, 2}};
+    uint16_t *memory = malloc((size_t)2 * N * sizeof *memory);
+    fanin_tensor alone = fanin_tensor_1d(memory, FANIN_BF16, N), together = fanin_tensor_1d(memory + N, FANIN_BF16, N);
+    fanin_generator g = fanin_generator_torch(7), expected = g;
+    fanin_pool *pool;
+    (void)state;
+    assert_int_equal(fanin_pool_create(2, &pool, NULL), FANIN_OK);
+    const fanin_parallel parallel = fanin_pool_parallel(pool);
+    assert_int_equal(fanin_fill_run(&fill, &alone, &expected, NULL), FANIN_OK);
+    assert_int_equal(fanin_fill_run_parallel(&fill, &together, &g, &parallel, NULL), FANIN_OK);
+    assert_memory_equal(memory, memory + N, N * sizeof *memory);
+    assert_memory_equal(&g, &expected, sizeof g);
+    fanin_pool_free(pool);
+    free(memory);
+}
+
 /* Views with gaps and in another order, whose later rounds take another path than the first. */
 static void test_views(void **state)
 {
@@ -262,8 +282,13 @@ static void test_uniform_candidates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds),  cmocka_unit_test(test_jumps), cmocka_unit_test(test_many_rounds),
-        cmocka_unit_test(test_threads), cmocka_unit_test(test_views), cmocka_unit_test(test_uniform_candidates),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_jumps),
+        cmocka_unit_test(test_many_rounds),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_long_sections),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_uniform_candidates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
