@@ -166,35 +166,6 @@ static void test_large_uniforms(void **state)
     free(whole);
 }
 
-/* And for normals, which go past the caches only from the beginning of a line; the last 16 are made twice. */
-static void test_large_normals(void **state)
-{
-    enum { N = (25 << 18) + 13, LINE = 64 };
-    const size_t nbytes = (N * sizeof(float) / LINE + 2) * LINE;
-    float *aligned = aligned_alloc(LINE, nbytes), *inside = aligned_alloc(LINE, nbytes);
-    const char *before = fanin_isa_active();
-    fanin_error error;
-    (void)state;
-    assert_true(aligned != NULL && inside != NULL);
-    for (size_t isa = 0; isa < fanin_isa_count(); isa++) {
-        if (!fanin_isa_is_supported(isa))
-            continue;
-        assert_ok(fanin_isa_force(fanin_isa_name(isa), &error), error);
-        fanin_generator a = fanin_generator_torch(isa), b = a;
-        const fanin_tensor first = fanin_tensor_1d(aligned, FANIN_F32, N);
-        const fanin_tensor second = fanin_tensor_1d(inside + 1, FANIN_F32, N);
-        aligned[N] = inside[0] = inside[N + 1] = 7;
-        assert_ok(fanin_normal(&first, 0.5, 0.07, &a, &error), error);
-        assert_ok(fanin_normal(&second, 0.5, 0.07, &b, &error), error);
-        assert_memory_equal(aligned, inside + 1, N * sizeof(float));
-        assert_true(equal_generators(&a, &b));
-        assert_true(aligned[N] == 7 && inside[0] == 7 && inside[N + 1] == 7);
-    }
-    assert_ok(fanin_isa_force(before, &error), error);
-    free(inside);
-    free(aligned);
-}
-
 static void test_memory_outside_the_view_stays(void **state)
 {
     static unsigned char memory[40 * 60 * 8];
@@ -423,7 +394,6 @@ int main(void)
         cmocka_unit_test(test_pieces_equal_the_whole),
         cmocka_unit_test(test_large_zeros),
         cmocka_unit_test(test_large_uniforms),
-        cmocka_unit_test(test_large_normals),
         cmocka_unit_test(test_memory_outside_the_view_stays),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_overlapping_views),
