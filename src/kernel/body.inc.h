@@ -36,7 +36,7 @@ enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
  */
 static inline void mt_step(uint32_t *x, vu first)
 {
-    vu next = vu_load(x + 1);
+    vu next = vu_once(vu_load(x + 1));
     vu joined = vu_choose(vu_set1(0x80000000), first, next);
     vu_store(x + MT_N, vu_xor3(vu_load(x + MT_M), vu_shr(joined, 1), vu_if_odd(next, 0x9908b0df)));
 }

@@ -22,6 +22,11 @@ typedef __m256d vd_mask;
 static inline vu vu_load(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 static inline void vu_store(uint32_t *p, vu a) { _mm256_storeu_si256((__m256i *)p, a); }
 static inline vu vu_set1(uint32_t a) { return _mm256_set1_epi32((int32_t)a); }
+static inline vu vu_once(vu a)
+{
+    __asm__("" : "+x"(a));
+    return a;
+}
 static inline vu vu_and(vu a, vu b) { return _mm256_and_si256(a, b); }
 static inline vu vu_xor(vu a, vu b) { return _mm256_xor_si256(a, b); }
 static inline vu vu_add(vu a, vu b) { return _mm256_add_epi32(a, b); }

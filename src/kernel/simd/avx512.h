@@ -31,6 +31,11 @@ static inline vu vu_set1(uint32_t a)
     __asm__("" : "+v"(all));
     return all;
 }
+static inline vu vu_once(vu a)
+{
+    __asm__("" : "+v"(a));
+    return a;
+}
 static inline vu vu_and(vu a, vu b) { return _mm512_and_si512(a, b); }
 static inline vu vu_xor(vu a, vu b) { return _mm512_xor_si512(a, b); }
 static inline vu vu_add(vu a, vu b) { return _mm512_add_epi32(a, b); }

@@ -24,6 +24,7 @@ typedef bool vd_mask;
 static inline vu vu_load(const uint32_t *p) { return *p; }
 static inline void vu_store(uint32_t *p, vu a) { *p = a; }
 static inline vu vu_set1(uint32_t a) { return a; }
+static inline vu vu_once(vu a) { return a; } /* compilers that would load it for each use load it once */
 static inline vu vu_and(vu a, vu b) { return a & b; }
 static inline vu vu_xor(vu a, vu b) { return a ^ b; }
 static inline vu vu_add(vu a, vu b) { return a + b; }
