@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lanes keep whole blocks and the beginning of the next one. When one has enough, or its message ends, its blocks are
- * hashed with as many of the others as these have, so the digests depend on no order in which pieces come.
+ * A lane has bytes that are to be hashed, its own copy of them or the caller's. When it has enough, or its message
+ * ends, its whole blocks are hashed with as many of the others as these have, so the digests depend on no order in
+ * which pieces come.
  */
 #include "run/hash_lanes.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -15,10 +17,11 @@
 enum { BLOCK_NBYTES = 64, MAX_LANES = 16, ENOUGH_NBYTES = 32 << 10 };
 
 typedef struct lane {
-    fanin_sha256 hash; /* of whole blocks */
-    uint8_t *kept;     /* FANIN_LANE_NBYTES, of which [begin, end) is to be hashed */
-    size_t begin;
-    size_t end;
+    fanin_sha256 hash;   /* of whole blocks */
+    uint8_t *kept;       /* FANIN_LANE_NBYTES */
+    const uint8_t *next; /* `left` bytes that are to be hashed: kept, or the caller's */
+    size_t left;
+    bool is_lent;
 } lane;
 
 /* Between lanes, so that what all of them read at once is not in one set of the first cache. */
@@ -69,7 +72,7 @@ fanin_hash_lanes *fanin_hash_lanes_create(size_t n)
     lanes->least = least_of(lanes->kernel);
     lanes->n = n;
     for (size_t i = 0; i < n; i++) {
-        lanes->lanes[i] = (lane){.kept = kept + i * STRIDE_NBYTES};
+        lanes->lanes[i] = (lane){.kept = kept + i * STRIDE_NBYTES, .next = kept + i * STRIDE_NBYTES};
         fanin_sha256_begin(&lanes->lanes[i].hash);
     }
     return lanes;
@@ -82,7 +85,13 @@ void fanin_hash_lanes_free(fanin_hash_lanes *lanes)
 
 static size_t nblocks_of(const lane *l)
 {
-    return (l->end - l->begin) / BLOCK_NBYTES;
+    return l->left / BLOCK_NBYTES;
+}
+
+static void advance(lane *l, size_t nbytes)
+{
+    l->next += nbytes;
+    l->left -= nbytes;
 }
 
 /* Hashes so many blocks of each of these lanes; a lane of the machine that has no message repeats the first. */
@@ -93,7 +102,7 @@ static void hash_beside(const struct fanin_kernel *kernel, lane *const *chosen, 
     uint32_t states[8 * MAX_LANES];
     for (size_t l = 0; l < nlanes; l++) {
         const lane *of = chosen[l < n ? l : 0];
-        data[l] = of->kept + of->begin;
+        data[l] = of->next;
         for (size_t i = 0; i < 8; i++)
             states[i * nlanes + l] = of->hash.state[i];
     }
@@ -102,11 +111,11 @@ static void hash_beside(const struct fanin_kernel *kernel, lane *const *chosen, 
         for (size_t i = 0; i < 8; i++)
             chosen[l]->hash.state[i] = states[i * nlanes + l];
         chosen[l]->hash.nbytes += nblocks * BLOCK_NBYTES;
-        chosen[l]->begin += nblocks * BLOCK_NBYTES;
+        advance(chosen[l], nblocks * BLOCK_NBYTES);
     }
 }
 
-/* Hashes the blocks of a lane; what is less than a block comes to the front. */
+/* Hashes the blocks of a lane; what is less than one is kept. */
 static void hash_blocks(fanin_hash_lanes *lanes, lane *full)
 {
     size_t nblocks;
@@ -124,34 +133,73 @@ static void hash_blocks(fanin_hash_lanes *lanes, lane *full)
             hash_beside(lanes->kernel, chosen, n, nblocks);
         } else {
             const size_t nbytes = nblocks_of(full) * BLOCK_NBYTES;
-            fanin_sha256_update(&full->hash, full->kept + full->begin, nbytes);
-            full->begin += nbytes;
+            fanin_sha256_update(&full->hash, full->next, nbytes);
+            advance(full, nbytes);
         }
     }
-    memmove(full->kept, full->kept + full->begin, full->end - full->begin);
-    full->end -= full->begin;
-    full->begin = 0;
+    memmove(full->kept, full->next, full->left);
+    full->next = full->kept;
+    full->is_lent = false;
+}
+
+/* Copies as much as there is room for. */
+static size_t keep(lane *l, const uint8_t *data, size_t nbytes, size_t room)
+{
+    const size_t n = nbytes < room ? nbytes : room;
+    memcpy(l->kept + (size_t)(l->next - l->kept) + l->left, data, n);
+    l->left += n;
+    return n;
 }
 
 void fanin_hash_lanes_put(fanin_hash_lanes *lanes, size_t lane_index, const void *data, size_t nbytes)
 {
     lane *l = &lanes->lanes[lane_index];
+    if (l->is_lent)
+        hash_blocks(lanes, l);
     for (size_t done = 0; done < nbytes;) {
-        if (l->end - l->begin >= ENOUGH_NBYTES || l->end == FANIN_LANE_NBYTES)
+        const uint8_t *end = l->kept + FANIN_LANE_NBYTES;
+        if (l->left >= ENOUGH_NBYTES || l->next + l->left == end)
             hash_blocks(lanes, l);
-        const size_t room = FANIN_LANE_NBYTES - l->end, n = nbytes - done < room ? nbytes - done : room;
-        memcpy(l->kept + l->end, (const uint8_t *)data + done, n);
-        l->end += n;
-        done += n;
+        done += keep(l, (const uint8_t *)data + done, nbytes - done, (size_t)(end - (l->next + l->left)));
     }
+}
+
+void fanin_hash_lanes_lend(fanin_hash_lanes *lanes, size_t lane_index, const void *data, size_t nbytes)
+{
+    lane *l = &lanes->lanes[lane_index];
+    hash_blocks(lanes, l);
+    if (l->left > 0) {
+        const size_t n = keep(l, data, nbytes, BLOCK_NBYTES - l->left);
+        data = (const uint8_t *)data + n;
+        nbytes -= n;
+        if (l->left < BLOCK_NBYTES)
+            return;
+        fanin_sha256_update(&l->hash, l->kept, BLOCK_NBYTES);
+    }
+    l->next = data;
+    l->left = nbytes;
+    l->is_lent = true;
+}
+
+void *fanin_hash_lanes_memory(fanin_hash_lanes *lanes, size_t lane_index, size_t nbytes)
+{
+    const lane *l = &lanes->lanes[lane_index];
+    return l->left == 0 && nbytes <= FANIN_LANE_NBYTES ? l->kept : NULL;
+}
+
+void fanin_hash_lanes_settle(fanin_hash_lanes *lanes)
+{
+    for (size_t i = 0; i < lanes->n; i++)
+        if (lanes->lanes[i].is_lent)
+            hash_blocks(lanes, &lanes->lanes[i]);
 }
 
 void fanin_hash_lanes_end(fanin_hash_lanes *lanes, size_t lane_index, uint8_t digest[32])
 {
     lane *l = &lanes->lanes[lane_index];
     hash_blocks(lanes, l);
-    fanin_sha256_update(&l->hash, l->kept, l->end);
+    fanin_sha256_update(&l->hash, l->kept, l->left);
     fanin_sha256_end(&l->hash, digest);
     fanin_sha256_begin(&l->hash);
-    l->begin = l->end = 0;
+    l->left = 0;
 }

@@ -23,6 +23,11 @@ size_t fanin_hash_lanes_least(void);
 fanin_hash_lanes *fanin_hash_lanes_create(size_t n);
 void fanin_hash_lanes_free(fanin_hash_lanes *lanes);
 void fanin_hash_lanes_put(fanin_hash_lanes *lanes, size_t lane, const void *data, size_t nbytes);
+/* The same without a copy: the bytes stay where they are until settle, which hashes what all lanes were lent. */
+void fanin_hash_lanes_lend(fanin_hash_lanes *lanes, size_t lane, const void *data, size_t nbytes);
+/* Memory of the lane's own for a piece that is then lent; NULL: it keeps bytes, or the piece is longer. */
+void *fanin_hash_lanes_memory(fanin_hash_lanes *lanes, size_t lane, size_t nbytes);
+void fanin_hash_lanes_settle(fanin_hash_lanes *lanes);
 /* The digest of the lane's message, and the lane is at the beginning of the next one. */
 void fanin_hash_lanes_end(fanin_hash_lanes *lanes, size_t lane, uint8_t digest[32]);
 

@@ -12,34 +12,74 @@
 /* Of the widest type as much as a lane of the hash takes at once. */
 enum { PIECE_NELEM = FANIN_LANE_NBYTES / 8 };
 
-/* Passes on what its lane's tensor becomes, and hashes it beside the others. */
+/*
+ * Passes on what its lane's tensor becomes, and hashes it beside the others. A piece that was made in memory of the
+ * next sink stays there until all lanes have made one: then they are hashed where they are, and passed on.
+ */
 typedef struct hashing {
     fanin_sink sink;
     const fanin_lane_tasks *tasks;
     fanin_hash_lanes *hashes;
     size_t lane;
+    void *lent; /* NULL: none */
+    struct {
+        bool is_piece;
+        bool is_end; /* of the tensor, behind the piece if there is one */
+        size_t tensor;
+        uint64_t offset;
+        size_t nbytes;
+    } waits;
 } hashing;
+
+/* Passes on what has waited for the hash. */
+static fanin_status pass_on(hashing *h, fanin_error *error)
+{
+    fanin_sink *next = h->tasks->sink;
+    const void *lent = h->lent;
+    const bool is_piece = h->waits.is_piece, is_end = h->waits.is_end;
+    h->lent = NULL;
+    h->waits.is_piece = h->waits.is_end = false;
+    if (is_end)
+        fanin_hash_lanes_end(h->hashes, h->lane, h->tasks->digests[h->waits.tensor]);
+    if (is_piece)
+        FANIN_TRY(next->put(next, h->waits.tensor, h->waits.offset, lent, h->waits.nbytes, error));
+    return is_end && next->end != NULL ? next->end(next, h->waits.tensor, error) : FANIN_OK;
+}
 
 static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const void *data, size_t nbytes,
                         fanin_error *error)
 {
-    const hashing *h = (const hashing *)sink;
+    hashing *h = (hashing *)sink;
+    fanin_sink *next = h->tasks->sink;
+    if (data == h->lent && !h->waits.is_piece) {
+        fanin_hash_lanes_lend(h->hashes, h->lane, data, nbytes);
+        h->waits.is_piece = true;
+        h->waits.tensor = tensor;
+        h->waits.offset = offset;
+        h->waits.nbytes = nbytes;
+        return FANIN_OK;
+    }
     fanin_hash_lanes_put(h->hashes, h->lane, data, nbytes);
-    return h->tasks->sink->put(h->tasks->sink, tensor, offset, data, nbytes, error);
+    FANIN_TRY(pass_on(h, error));
+    return next->put(next, tensor, offset, data, nbytes, error);
 }
 
 static fanin_status end_tensor(fanin_sink *sink, size_t tensor, fanin_error *error)
 {
-    const hashing *h = (const hashing *)sink;
-    fanin_sink *next = h->tasks->sink;
-    fanin_hash_lanes_end(h->hashes, h->lane, h->tasks->digests[tensor]);
-    return next->end != NULL ? next->end(next, tensor, error) : FANIN_OK;
+    hashing *h = (hashing *)sink;
+    (void)error;
+    h->waits.is_end = true;
+    h->waits.tensor = tensor;
+    return FANIN_OK;
 }
 
 static void *lend(fanin_sink *sink, size_t tensor, uint64_t offset, size_t nbytes)
 {
-    fanin_sink *next = ((const hashing *)sink)->tasks->sink;
-    return next->lend != NULL ? next->lend(next, tensor, offset, nbytes) : NULL;
+    hashing *h = (hashing *)sink;
+    fanin_sink *next = h->tasks->sink;
+    h->lent = next->lend != NULL ? next->lend(next, tensor, offset, nbytes)
+                                 : fanin_hash_lanes_memory(h->hashes, h->lane, nbytes);
+    return h->lent;
 }
 
 typedef struct lane {
@@ -51,6 +91,7 @@ typedef struct lane {
     fanin_maker maker;
     fanin_making making;
     hashing to;
+    fanin_status status; /* of the last step */
     fanin_error error;
 } lane;
 
@@ -107,23 +148,27 @@ static fanin_status step(fanin_lane_tasks *tasks, lane *l)
     return FANIN_OK;
 }
 
-static void work(fanin_lane_tasks *tasks, lane *lanes)
+/* Of each lane a piece; false if there is nothing left to do. */
+static bool step_all(fanin_lane_tasks *tasks, fanin_hash_lanes *hashes, lane *lanes)
 {
-    bool any = true;
-    while (any) {
-        any = false;
-        for (size_t i = 0; i < tasks->nlanes; i++) {
-            lane *l = &lanes[i];
-            if (!l->is_busy && !take(tasks, l))
-                continue;
-            fanin_status status = step(tasks, l);
-            if (status != FANIN_OK)
-                fanin_shared_progress_fail(tasks->progress, l->task, status, &l->error);
-            if (status != FANIN_OK || l->at == l->end)
-                end(l);
+    bool any = false;
+    for (lane *l = lanes; l < lanes + tasks->nlanes; l++)
+        if (l->is_busy || take(tasks, l)) {
+            l->status = step(tasks, l);
             any = true;
         }
+    fanin_hash_lanes_settle(hashes);
+    for (lane *l = lanes; l < lanes + tasks->nlanes; l++) {
+        if (!l->is_busy)
+            continue;
+        if (l->status == FANIN_OK)
+            l->status = pass_on(&l->to, &l->error);
+        if (l->status != FANIN_OK)
+            fanin_shared_progress_fail(tasks->progress, l->task, l->status, &l->error);
+        if (l->status != FANIN_OK || l->at == l->end)
+            end(l);
     }
+    return any;
 }
 
 void fanin_lanes_work(void *context, size_t worker)
@@ -135,8 +180,10 @@ void fanin_lanes_work(void *context, size_t worker)
     (void)worker;
     if (hashes != NULL && lanes != NULL) {
         for (size_t i = 0; i < tasks->nlanes; i++)
-            lanes[i].to = (hashing){{.put = put, .end = end_tensor, .lend = lend}, tasks, hashes, i};
-        work(tasks, lanes);
+            lanes[i].to = (hashing){
+                .sink = {.put = put, .end = end_tensor, .lend = lend}, .tasks = tasks, .hashes = hashes, .lane = i};
+        while (step_all(tasks, hashes, lanes))
+            ;
     } else {
         fanin_status status = fanin_fail_memory(&error, tasks->nlanes * FANIN_LANE_NBYTES);
         fanin_shared_progress_fail(tasks->progress, 0, status, &error);

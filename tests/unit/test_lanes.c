@@ -47,18 +47,31 @@ static void on_every_variant(void (*check)(void))
 typedef struct message {
     fanin_sha256 hash;
     bool is_begun;
+    bool is_lent; /* what came last */
     size_t left;
 } message;
 
+/* A copy, or lent: in the caller's memory, or in the lane's own where it has some. */
 static void put(fanin_hash_lanes *lanes, size_t lane, message *m, size_t nbytes)
 {
-    static uint8_t data[3 * FANIN_LANE_NBYTES];
-    const size_t from = next_random() % 64;
+    static uint8_t memory[16][3 * FANIN_LANE_NBYTES], copied[3 * FANIN_LANE_NBYTES];
+    const size_t from = next_random() % 64, how = next_random() % 3;
+    uint8_t *data = how == 0 ? copied + from : memory[lane] + from;
+    if (m->is_lent && how != 0)
+        fanin_hash_lanes_settle(lanes);
+    m->is_lent = false;
     nbytes = nbytes < m->left ? nbytes : m->left;
+    if (how == 2 && fanin_hash_lanes_memory(lanes, lane, nbytes) != NULL)
+        data = fanin_hash_lanes_memory(lanes, lane, nbytes);
     for (size_t i = 0; i < nbytes; i += 7)
-        data[from + i] = (uint8_t)next_random();
-    fanin_hash_lanes_put(lanes, lane, data + from, nbytes);
-    fanin_sha256_update(&m->hash, data + from, nbytes);
+        data[i] = (uint8_t)next_random();
+    fanin_sha256_update(&m->hash, data, nbytes);
+    if (how == 0) {
+        fanin_hash_lanes_put(lanes, lane, data, nbytes);
+    } else {
+        fanin_hash_lanes_lend(lanes, lane, data, nbytes);
+        m->is_lent = true;
+    }
     m->left -= nbytes;
 }
 
