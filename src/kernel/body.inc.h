@@ -533,7 +533,7 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
     for (size_t done = 0; done < nblocks; done += BLOCKS) {
         size_t blocks = nblocks - done < BLOCKS ? nblocks - done : BLOCKS;
         uint32_t words[BLOCKS * 2 * FANIN_NORMAL_BLOCK] = {0};
-        double u[BLOCKS * FANIN_NORMAL_BLOCK], first[RUN], second[RUN], cosine[RUN], sine[RUN];
+        double u[BLOCKS * FANIN_NORMAL_BLOCK], first[RUN], second[RUN], squared[RUN], cosine[RUN], sine[RUN];
         mt_temper(words, raw + done * 2 * FANIN_NORMAL_BLOCK, blocks * 2 * FANIN_NORMAL_BLOCK);
         for (size_t i = 0; i < BLOCKS * FANIN_NORMAL_BLOCK; i += D)
             vd_store(u + i, vd_mul(vd_from_words53(words + 2 * i), vd_set1(0x1p-53)));
@@ -542,8 +542,8 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
             memcpy(second + b * HALF, u + b * FANIN_NORMAL_BLOCK + HALF, HALF * sizeof *u);
         }
         for (size_t i = 0; i < RUN; i++)
-            first[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
-        box_muller_f64(first, second, cosine, sine);
+            squared[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
+        box_muller_f64(squared, second, cosine, sine);
         for (size_t b = 0; b < blocks; b++, out += FANIN_NORMAL_BLOCK) {
             will_store(out);
             will_store(out + HALF);
