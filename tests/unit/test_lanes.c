@@ -63,6 +63,7 @@ static void put(fanin_hash_lanes *lanes, size_t lane, message *m, size_t nbytes)
     nbytes = nbytes < m->left ? nbytes : m->left;
     if (how == 2 && fanin_hash_lanes_memory(lanes, lane, nbytes) != NULL)
         data = fanin_hash_lanes_memory(lanes, lane, nbytes);
+    memset(data, (int)(next_random() % 256), nbytes);
     for (size_t i = 0; i < nbytes; i += 7)
         data[i] = (uint8_t)next_random();
     fanin_sha256_update(&m->hash, data, nbytes);
