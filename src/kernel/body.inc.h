@@ -145,9 +145,8 @@ static inline void add_shifted(vq acc[8 / D], const uint64_t *q, size_t at)
     const uint64_t *from = q + at / 64;
     unsigned bit = at % 64;
     for (size_t k = 0; k < 8 / D; k++) {
-        vq low = vq_shr(vq_load(from + k * D), bit);
-        vq high = vq_shl(vq_shl(vq_load(from + k * D + 1), 1), 63 - bit);
-        acc[k] = vq_xor(acc[k], vq_xor(low, high));
+        vq low = vq_load(from + k * D), high = vq_load(from + k * D + 1);
+        acc[k] = vq_xor(acc[k], vq_funnel(low, high, bit));
     }
 }
 

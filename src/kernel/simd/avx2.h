@@ -168,8 +168,12 @@ static inline void vq_store(uint64_t *p, vq a) { _mm256_storeu_si256((__m256i *)
 static inline vq vq_set1(uint64_t a) { return _mm256_set1_epi64x((int64_t)a); }
 static inline void vq_store_bypass(uint64_t *p, vq a) { _mm256_stream_si256((__m256i *)p, a); }
 static inline vq vq_xor(vq a, vq b) { return _mm256_xor_si256(a, b); }
-static inline vq vq_shl(vq a, unsigned n) { return _mm256_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
-static inline vq vq_shr(vq a, unsigned n) { return _mm256_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+/* A shift by 64 leaves nothing, so that n = 0 is no case of its own. */
+static inline vq vq_funnel(vq low, vq high, unsigned n)
+{
+    return _mm256_or_si256(_mm256_srlv_epi64(low, _mm256_set1_epi64x((int64_t)n)),
+                           _mm256_sllv_epi64(high, _mm256_set1_epi64x(64 - (int64_t)n)));
+}
 static inline vq vq_add(vq a, vq b) { return _mm256_add_epi64(a, b); }
 static inline vq vq_load_any(const void *p) { return _mm256_loadu_si256(p); }
 static inline vq vq_zip(const void *p, const void *q)

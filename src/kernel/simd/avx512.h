@@ -179,8 +179,12 @@ static inline void vq_store(uint64_t *p, vq a) { _mm512_storeu_si512(p, a); }
 static inline vq vq_set1(uint64_t a) { return _mm512_set1_epi64((int64_t)a); }
 static inline void vq_store_bypass(uint64_t *p, vq a) { _mm512_stream_si512((__m512i *)p, a); }
 static inline vq vq_xor(vq a, vq b) { return _mm512_xor_si512(a, b); }
-static inline vq vq_shl(vq a, unsigned n) { return _mm512_sll_epi64(a, _mm_cvtsi32_si128((int)n)); }
-static inline vq vq_shr(vq a, unsigned n) { return _mm512_srl_epi64(a, _mm_cvtsi32_si128((int)n)); }
+/* A shift by 64 leaves nothing, so that n = 0 is no case of its own. */
+static inline vq vq_funnel(vq low, vq high, unsigned n)
+{
+    return _mm512_or_si512(_mm512_srlv_epi64(low, _mm512_set1_epi64((int64_t)n)),
+                           _mm512_sllv_epi64(high, _mm512_set1_epi64(64 - (int64_t)n)));
+}
 static inline vq vq_add(vq a, vq b) { return _mm512_add_epi64(a, b); }
 static inline vq vq_load_any(const void *p) { return _mm512_loadu_si512(p); }
 static inline vq vq_zip(const void *p, const void *q)

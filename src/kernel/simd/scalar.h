@@ -111,8 +111,8 @@ static inline void vq_store(uint64_t *p, vq a) { *p = a; }
 static inline vq vq_set1(uint64_t a) { return a; }
 static inline void vq_store_bypass(uint64_t *p, vq a) { *p = a; }
 static inline vq vq_xor(vq a, vq b) { return a ^ b; }
-static inline vq vq_shl(vq a, unsigned n) { return a << n; }
-static inline vq vq_shr(vq a, unsigned n) { return a >> n; }
+/* 64 bits of two words from bit n of the low one on, n < 64 */
+static inline vq vq_funnel(vq low, vq high, unsigned n) { return low >> n | high << 1 << (63 - n); }
 static inline vq vq_add(vq a, vq b) { return a + b; }
 /* The words at p, whatever lies there; those of 32 bits at p as lower halves, those at q as upper ones. */
 static inline vq vq_load_any(const void *p)
