@@ -17,9 +17,9 @@
  */
 enum { FANIN_FILE_BLOCK_NBYTES = 2 << 20, FANIN_FILE_ALIGNMENT = 4096 };
 /* As many blocks as are enough, beside one for each that grows: they fill while the disk is slow for a moment. */
-enum { FANIN_FILE_SPARE_BLOCKS = 4 };
-/* The disk has one transfer to go on with while the end of the other is heard of. */
-enum { FANIN_FILE_NTHREADS = 2 };
+enum { FANIN_FILE_SPARE_BLOCKS = 8 };
+/* The disk has transfers to go on with while the ends of others wait for a processor to be heard of. */
+enum { FANIN_FILE_NTHREADS = 4 };
 /* Blocks that are on their way from the page cache to the disk, where they had to be written through that. */
 enum { FANIN_FILE_NLEAVING = 32 };
 
