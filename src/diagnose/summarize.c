@@ -489,12 +489,12 @@ void fanin_part_take(struct fanin_part *part, const struct fanin_whole *whole, c
     const bool is_wide = whole->dtype == FANIN_F64, has_columns = whole->column_hashes != NULL;
     part->floats = as_floats(part, whole, bytes, n);
     const uint64_t length = n < whole->ncols ? n : whole->ncols;
-    /* NOLINTNEXTLINE(*DivideZero): a part has elements */
+    const uint64_t nrows = n / length; /* NOLINT(*DivideZero): a part has elements */
     const struct matrix matrix = {.values = is_wide ? bytes : (const uint8_t *)part->floats,
                                   .width = is_wide ? 8 : 4,
                                   .is_wide = is_wide,
                                   .n = n,
-                                  .nrows = n / length,
+                                  .nrows = nrows,
                                   .length = length};
     clear_sums(part, matrix.nrows, has_columns ? length : 0);
     memset(part->row_hashes, 0, matrix.nrows * sizeof *part->row_hashes);
