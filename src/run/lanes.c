@@ -22,12 +22,12 @@ typedef struct hashing {
     fanin_hash_lanes *hashes;
     size_t lane;
     void *lent; /* NULL: none */
-    struct {
-        bool is_piece;
-        bool is_end; /* of the tensor, behind the piece if there is one */
-        size_t tensor;
+    struct waiting {
+        const void *piece; /* NULL: none */
         uint64_t offset;
         size_t nbytes;
+        size_t tensor;
+        bool is_end; /* of the tensor, behind the piece if there is one */
     } waits;
 } hashing;
 
@@ -35,15 +35,14 @@ typedef struct hashing {
 static fanin_status pass_on(hashing *h, fanin_error *error)
 {
     fanin_sink *next = h->tasks->sink;
-    const void *lent = h->lent;
-    const bool is_piece = h->waits.is_piece, is_end = h->waits.is_end;
+    const struct waiting w = h->waits;
     h->lent = NULL;
-    h->waits.is_piece = h->waits.is_end = false;
-    if (is_end)
-        fanin_hash_lanes_end(h->hashes, h->lane, h->tasks->digests[h->waits.tensor]);
-    if (is_piece)
-        FANIN_TRY(next->put(next, h->waits.tensor, h->waits.offset, lent, h->waits.nbytes, error));
-    return is_end && next->end != NULL ? next->end(next, h->waits.tensor, error) : FANIN_OK;
+    h->waits = (struct waiting){.piece = NULL};
+    if (w.is_end)
+        fanin_hash_lanes_end(h->hashes, h->lane, h->tasks->digests[w.tensor]);
+    if (w.piece != NULL)
+        FANIN_TRY(next->put(next, w.tensor, w.offset, w.piece, w.nbytes, error));
+    return w.is_end && next->end != NULL ? next->end(next, w.tensor, error) : FANIN_OK;
 }
 
 static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const void *data, size_t nbytes,
@@ -51,12 +50,9 @@ static fanin_status put(fanin_sink *sink, size_t tensor, uint64_t offset, const 
 {
     hashing *h = (hashing *)sink;
     fanin_sink *next = h->tasks->sink;
-    if (data == h->lent && !h->waits.is_piece) {
+    if (data == h->lent && h->waits.piece == NULL) {
         fanin_hash_lanes_lend(h->hashes, h->lane, data, nbytes);
-        h->waits.is_piece = true;
-        h->waits.tensor = tensor;
-        h->waits.offset = offset;
-        h->waits.nbytes = nbytes;
+        h->waits = (struct waiting){.piece = data, .offset = offset, .nbytes = nbytes, .tensor = tensor};
         return FANIN_OK;
     }
     fanin_hash_lanes_put(h->hashes, h->lane, data, nbytes);
