@@ -128,9 +128,7 @@ static bool first_round(fanin_rounds *rounds, const struct piece *piece)
     return any;
 }
 
-/*
- * Takes up to BATCH pending blocks of [*next, end) into at[]; they are pending no more. *next moves past them.
- */
+/* Takes up to BATCH pending blocks of [*next, end) into at[]: they are pending no more, and *next is past them. */
 static size_t take_pending(uint64_t *pending, size_t *next, size_t end, size_t *at)
 {
     size_t count = 0;

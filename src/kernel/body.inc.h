@@ -540,6 +540,7 @@ static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double 
             memcpy(first + b * HALF, u + b * FANIN_NORMAL_BLOCK, HALF * sizeof *u);
             memcpy(second + b * HALF, u + b * FANIN_NORMAL_BLOCK + HALF, HALF * sizeof *u);
         }
+        /* not in place: clang 14 sees a dependence there, and makes no vectors */
         for (size_t i = 0; i < RUN; i++)
             squared[i] = -2.0 * fanin_log_normal(1.0 - first[i]);
         box_muller_f64(squared, second, cosine, sine);

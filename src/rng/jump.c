@@ -78,7 +78,7 @@ void fanin_mt19937_jump(uint32_t words[N], uint64_t n)
     struct polynomial f;
     const struct fanin_kernel *kernel = fanin_kernel_for(FANIN_PROFILE_TORCH);
     uint32_t out[N] = {0};
-    _Alignas(64) uint32_t window[2 * N + FANIN_MT_MORE];
+    uint32_t window[2 * N + FANIN_MT_MORE];
     if (n == 0)
         return;
     power(kernel, &f, n);

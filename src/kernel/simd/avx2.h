@@ -33,7 +33,6 @@ static inline vu vu_add(vu a, vu b) { return _mm256_add_epi32(a, b); }
 static inline vu vu_sub(vu a, vu b) { return _mm256_sub_epi32(a, b); }
 #define vu_shl(a, n) _mm256_slli_epi32(a, n)
 #define vu_shr(a, n) _mm256_srli_epi32(a, n)
-#define vu_sra(a, n) _mm256_srai_epi32(a, n)
 static inline vu vu_choose(vu mask, vu a, vu b)
 {
     return _mm256_or_si256(vu_and(a, mask), _mm256_andnot_si256(mask, b));

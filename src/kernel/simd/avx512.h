@@ -42,7 +42,6 @@ static inline vu vu_add(vu a, vu b) { return _mm512_add_epi32(a, b); }
 static inline vu vu_sub(vu a, vu b) { return _mm512_sub_epi32(a, b); }
 #define vu_shl(a, n) _mm512_slli_epi32(a, n)
 #define vu_shr(a, n) _mm512_srli_epi32(a, n)
-#define vu_sra(a, n) _mm512_srai_epi32(a, n)
 /* One three-way operation each. */
 static inline vu vu_choose(vu mask, vu a, vu b) { return _mm512_ternarylogic_epi32(mask, a, b, 0xca); }
 static inline vu vu_xor_and(vu a, vu b, vu c) { return _mm512_ternarylogic_epi32(a, b, c, 0x78); }

@@ -31,7 +31,6 @@ static inline vu vu_add(vu a, vu b) { return a + b; }
 static inline vu vu_sub(vu a, vu b) { return a - b; }
 #define vu_shl(a, n) ((a) << (n))
 #define vu_shr(a, n) ((a) >> (n))
-#define vu_sra(a, n) ((uint32_t)((int32_t)(a) >> (n))) /* shifts the sign in */
 /* bits of a where mask has ones, of b elsewhere; a ^ (b & c); (a ^ b) & c; c where b is odd, 0 elsewhere */
 static inline vu vu_choose(vu mask, vu a, vu b) { return (a & mask) | (b & ~mask); }
 static inline vu vu_xor_and(vu a, vu b, vu c) { return a ^ (b & c); }
