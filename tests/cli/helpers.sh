@@ -24,20 +24,26 @@ skip() {
     exit 77
 }
 
-# slow_spec SECONDS: writes slow.json, a description whose checkpoint takes this machine longer than that.
+write_slow_spec() {
+    printf '{"format": "fanin-spec", "version": 1, "dtype": "f64", "tensors": [{"repeat": {"i": [0, %d]},
+ "tensors": [{"name": "block.{i}", "shape": [512, 512]}]}], "rules": [{"match": "**", "init": "orthogonal"}]}' \
+        "$1" >slow.json
+}
+
+# slow_spec SECONDS: writes slow.json, a description whose checkpoint takes this machine longer than that: twice what
+# once did, which may have run beside other tests.
 slow_spec() {
     command -v timeout >/dev/null || skip "no timeout command here"
     blocks=16
     while [ $blocks -le 4096 ]; do
-        printf '{"format": "fanin-spec", "version": 1, "dtype": "f64", "tensors": [{"repeat": {"i": [0, %d]},
- "tensors": [{"name": "block.{i}", "shape": [512, 512]}]}], "rules": [{"match": "**", "init": "orthogonal"}]}' \
-            $blocks >slow.json
+        write_slow_spec $blocks
+        blocks=$((blocks * 2))
         if ! timeout "$1" fanin init slow.json -o probe.safetensors --seed 1 -q 2>/dev/null; then
             rm -f probe.safetensors*
+            write_slow_spec $blocks
             return
         fi
         rm -f probe.safetensors*
-        blocks=$((blocks * 2))
     done
     skip "this machine is too fast"
 }
