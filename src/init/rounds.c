@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rejection rounds, piece after piece. A piece goes through all its rounds before the next one; of later rounds only
- * the blocks are made that still need a value.
+ * the values are made that are still needed.
  */
 #include "init/rounds.h"
 
@@ -17,10 +17,10 @@
 enum { MEAN, STD, A, B };
 
 /*
- * Blocks that are looked at while they are in the first cache, a multiple of 64; and that one call of a kernel makes
- * again.
+ * Blocks that are looked at while they are in the second cache, a multiple of 4: each portion begins with words that no
+ * arithmetic hides. Elements that one call of a kernel makes again.
  */
-enum { PORTION = 512, BATCH = 32 };
+enum { PORTION = 4096, BATCH = 128 };
 
 static size_t draws_of_block(fanin_dtype dtype)
 {
@@ -102,16 +102,8 @@ struct piece {
     uint64_t first; /* block */
     size_t nblocks;
     char *data;
-    uint64_t *pending; /* a bit for each that has an element outside */
+    uint64_t *pending; /* a bit for each element that is outside */
 };
-
-/* Two copies of a known length: compilers make moves of them, and of one between 64 and 128 bytes a slow loop. */
-static void copy_block(uint32_t *to, const uint32_t *from, fanin_dtype dtype)
-{
-    memcpy(to, from, FANIN_NORMAL_BLOCK * sizeof *to);
-    if (dtype == FANIN_F64)
-        memcpy(to + FANIN_NORMAL_BLOCK, from + FANIN_NORMAL_BLOCK, FANIN_NORMAL_BLOCK * sizeof *to);
-}
 
 static bool first_round(fanin_rounds *rounds, const struct piece *piece)
 {
@@ -123,57 +115,70 @@ static bool first_round(fanin_rounds *rounds, const struct piece *piece)
         const size_t n = piece->nblocks - done < PORTION ? piece->nblocks - done : PORTION;
         char *data = piece->data + done * nbytes;
         fanin_normal_blocks(rounds->dtype, data, (int64_t)n * FANIN_NORMAL_BLOCK, rounds->mean, rounds->std, generator);
-        any |= truncation->mark(piece->pending + done / 64, data, n, &rounds->bounds);
+        any |= truncation->mark(piece->pending + done * FANIN_NORMAL_BLOCK / 64, data, n, &rounds->bounds);
     }
     return any;
 }
 
-/* Takes up to BATCH pending blocks of [*next, end) into at[]: they are pending no more, and *next is past them. */
-static size_t take_pending(uint64_t *pending, size_t *next, size_t end, size_t *at)
+/* The last of n bits that is set; there is one. */
+static size_t last_pending(const uint64_t *pending, size_t n)
 {
-    size_t count = 0;
-    while (count < BATCH && *next < end) {
-        const size_t k = *next / 64, over = 64 * (k + 1) > end ? 64 * (k + 1) - end : 0;
-        uint64_t word = pending[k] & ~(uint64_t)0 << (*next % 64) & ~(uint64_t)0 >> over;
-        pending[k] ^= word;
-        for (; word != 0 && count < BATCH; word &= word - 1)
-            at[count++] = 64 * k + (size_t)__builtin_ctzll(word);
-        pending[k] |= word;
-        *next = word != 0 ? 64 * k + (size_t)__builtin_ctzll(word) : 64 * (k + 1) - over;
-    }
-    return count;
+    size_t k = (n - 1) / 64;
+    while (pending[k] == 0)
+        k--;
+    return 64 * k + 63 - (size_t)__builtin_clzll(pending[k]);
 }
 
-/* Makes the pending blocks again; those that still have an element outside stay pending. */
+/*
+ * Makes elements of a window again, from its words and into its data. Offsets, with room for 7 more, becomes those of
+ * the elements that are still outside; returns how many.
+ */
+static size_t make_again(const fanin_rounds *rounds, const struct fanin_kernel *kernel, const uint32_t *raw, void *data,
+                         uint16_t *offsets, size_t count)
+{
+    enum { HALF = FANIN_NORMAL_BLOCK / 2, NBLOCKS = BATCH / HALF };
+    _Alignas(64) uint32_t words[NBLOCKS * FANIN_NORMAL_BLOCK * 2];
+    _Alignas(64) double fresh[NBLOCKS * FANIN_NORMAL_BLOCK];
+    uint64_t outside[NBLOCKS * FANIN_NORMAL_BLOCK / 64];
+    const struct fanin_truncation *truncation = truncation_of(kernel, rounds->dtype);
+    size_t left = 0;
+    for (size_t i = count; i % HALF != 0; i++)
+        offsets[i] = offsets[count - 1]; /* a block is filled up with what comes out the same */
+    for (size_t done = 0; done < count; done += BATCH) {
+        const size_t nblocks = count - done < BATCH ? (count - done + HALF - 1) / HALF : NBLOCKS;
+        truncation->gather(words, raw, offsets + done, nblocks);
+        fanin_normal_make(rounds->dtype, kernel, fresh, words, nblocks, rounds->mean, rounds->std, false);
+        truncation->mark(outside, fresh, nblocks, &rounds->bounds);
+        const size_t more = truncation->scatter(data, fresh, outside, offsets + done, nblocks);
+        memmove(offsets + left, offsets + done, more * sizeof *offsets);
+        left += more;
+    }
+    return left;
+}
+
+/* Makes the pending elements again; those that are still outside stay pending. */
 static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece *piece)
 {
-    _Alignas(64) uint32_t words[BATCH * 2 * FANIN_NORMAL_BLOCK];
-    _Alignas(64) double fresh[BATCH * FANIN_NORMAL_BLOCK];
-    const size_t nwords = draws_of_block(rounds->dtype), nbytes = nbytes_of_block(rounds->dtype), n = piece->nblocks;
+    enum { BLOCK = FANIN_NORMAL_BLOCK };
+    const size_t nwords = draws_of_block(rounds->dtype), nbytes = nbytes_of_block(rounds->dtype);
     uint64_t *pending = piece->pending;
-    size_t done = fanin_next_pending(pending, 0, n), last = n;
-    while (!(pending[(last - 1) / 64] >> ((last - 1) % 64) & 1))
-        last--;
+    const size_t end = last_pending(pending, piece->nblocks * BLOCK) / BLOCK + 1;
+    size_t done = fanin_next_pending(pending, 0, end * BLOCK) / BLOCK;
+    uint16_t offsets[FANIN_STREAM_BLOCKS * FANIN_MT19937_NWORDS + 8];
     bool any = false;
     fanin_stream stream;
-    fanin_stream_begin(&stream, take(rounds, round, (piece->first + done) * nwords, (last - done) * nwords));
-    const struct fanin_truncation *truncation = truncation_of(stream.kernel, rounds->dtype);
-    while (done < last) {
-        const size_t first = fanin_next_pending(pending, done, last);
+    fanin_stream_begin(&stream, take(rounds, round, (piece->first + done) * nwords, (end - done) * nwords));
+    while (done < end) {
+        const size_t first = fanin_next_pending(pending, done * BLOCK, end * BLOCK) / BLOCK;
         const uint32_t *raw;
         fanin_stream_skip(&stream, (uint64_t)(first - done) * nwords);
-        done = first + fanin_stream_take(&stream, (last - first) * nwords, nwords, &raw) / nwords;
-        for (size_t next = first; next < done;) {
-            size_t at[BATCH], count = take_pending(pending, &next, done, at);
-            for (size_t i = 0; i < count; i++) {
-                copy_block(words + i * nwords, raw + (at[i] - first) * nwords, rounds->dtype);
-                __builtin_prefetch(piece->data + at[i] * nbytes, 1);
-            }
-            fanin_normal_make(rounds->dtype, stream.kernel, fresh, words, count, rounds->mean, rounds->std, false);
-            count = truncation->replace(piece->data, fresh, at, count, &rounds->bounds);
-            any |= count > 0;
-            while (count-- > 0)
-                pending[at[count] / 64] |= (uint64_t)1 << (at[count] % 64);
+        done = first + fanin_stream_take(&stream, (end - first) * nwords, nwords, &raw) / nwords;
+        size_t count = stream.kernel->take_bits(pending, first * BLOCK, done * BLOCK, offsets);
+        count = make_again(rounds, stream.kernel, raw, piece->data + first * nbytes, offsets, count);
+        any |= count > 0;
+        for (size_t i = 0; i < count; i++) {
+            const size_t at = first * BLOCK + offsets[i];
+            pending[at / 64] |= (uint64_t)1 << (at % 64);
         }
     }
     fanin_stream_end(&stream);
@@ -294,10 +299,9 @@ fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor
     if (n > 1 && n > parallel->nthreads)
         n = parallel->nthreads;
     n = n < 1 ? 1 : n > MAX_SECTIONS ? MAX_SECTIONS : n;
-    /* sections begin with a word of bits, so that each has its own */
-    const uint64_t length = nelem / n / (64 * FANIN_NORMAL_BLOCK) * (64 * FANIN_NORMAL_BLOCK);
+    const uint64_t length = nelem / n / 64 * 64; /* sections begin with a word of bits, so that each has its own */
     const bool in_one_go = tensor->data != NULL && length < MIN_IN_PIECES;
-    const uint64_t nwords = in_one_go ? nelem / (64 * FANIN_NORMAL_BLOCK) + 1 : 0;
+    const uint64_t nwords = in_one_go ? nelem / 64 + 1 : 0;
     struct section *sections = fanin_allocate(n, sizeof *sections);
     uint64_t *pending = fanin_allocate(nwords, sizeof *pending);
     if (sections == NULL || pending == NULL) {
@@ -309,7 +313,7 @@ fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor
         sections[i].begin = i * length;
         sections[i].end = i + 1 < n ? (i + 1) * length : nelem;
         sections[i].data = tensor->data;
-        sections[i].pending = in_one_go ? pending + sections[i].begin / (64 * FANIN_NORMAL_BLOCK) : NULL;
+        sections[i].pending = in_one_go ? pending + sections[i].begin / 64 : NULL;
         fanin_rounds_begin(&sections[i].rounds, fill, tensor, generator);
     }
     if (n > 1)

@@ -28,7 +28,7 @@ typedef struct fanin_rounds {
         fanin_generator generator;
         uint64_t at; /* draws from the first of the tensor; UINT64_MAX: not begun */
     } place[FANIN_ROUNDS_KEPT + 1];
-    uint64_t pending[FANIN_ROUNDS_PIECE / 16 / 64]; /* a bit for each block of a piece with an element outside */
+    uint64_t pending[FANIN_ROUNDS_PIECE / 64]; /* a bit for each element of a piece that is outside */
 } fanin_rounds;
 
 /* Whether this fill is one: contiguous, by rejection of normals in blocks, more than one round possible. */
@@ -52,15 +52,17 @@ fanin_status fanin_rounds_run(const fanin_fill *fill, const fanin_tensor *tensor
 /* The first bit from `from` on that is set; `end` if there is none before it. */
 static inline size_t fanin_next_pending(const uint64_t *pending, size_t from, size_t end)
 {
-    while (from < end) {
-        uint64_t word = pending[from / 64] >> (from % 64);
-        if (word != 0) {
-            from += (size_t)__builtin_ctzll(word);
-            return from < end ? from : end;
-        }
-        from = (from / 64 + 1) * 64;
+    if (from >= end)
+        return end;
+    size_t k = from / 64;
+    uint64_t word = pending[k] >> (from % 64) << (from % 64);
+    while (word == 0) {
+        if (64 * ++k >= end)
+            return end;
+        word = pending[k];
     }
-    return end;
+    from = 64 * k + (size_t)__builtin_ctzll(word);
+    return from < end ? from : end;
 }
 
 #endif

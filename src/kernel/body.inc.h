@@ -34,17 +34,31 @@ enum { MT_N = FANIN_MT19937_NWORDS, MT_M = 397 };
  * Linear form of the recurrence: x[i + 624] depends on x[i], x[i + 1] and x[i + 397], all at least 227 words behind, so
  * whole vectors of up to 16 lanes never read what they write. 624 is a multiple of 16.
  */
-static inline void mt_step(uint32_t *x, vu first)
+static inline vu mt_next(const uint32_t *x, vu first)
 {
     vu next = vu_once(vu_load(x + 1));
     vu joined = vu_choose(vu_set1(0x80000000), first, next);
-    vu_store(x + MT_N, vu_xor3(vu_load(x + MT_M), vu_shr(joined, 1), vu_if_odd(next, 0x9908b0df)));
+    return vu_xor3(vu_load(x + MT_M), vu_shr(joined, 1), vu_if_odd(next, 0x9908b0df));
+}
+
+static inline void mt_step(uint32_t *x, vu first) { vu_store(x + MT_N, mt_next(x, first)); }
+
+/* For kernels that have other things to do meanwhile. */
+static inline void mt_steps(uint32_t *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += W)
+        mt_step(x + i, vu_load(x + i));
 }
 
 static void mt_generate(uint32_t *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += W)
-        mt_step(x + i, vu_load(x + i));
+    size_t i = 0;
+    for (; i + 2 * W <= n; i += 2 * W) {
+        vu a = mt_next(x + i, vu_load(x + i)), b = mt_next(x + i + W, vu_load(x + i + W));
+        vu_store(x + i + MT_N, a);
+        vu_store(x + i + W + MT_N, b);
+    }
+    mt_steps(x + i, i < n ? n - i : 0);
 }
 
 /* All but the last step, y ^ y >> 18, which what takes the word may join with a mask. */
@@ -460,7 +474,7 @@ enum {
         size_t i = 0;                                                                                                  \
         if (running) {                                                                                                 \
             for (; i + GROUP <= n; i += GROUP) {                                                                       \
-                mt_generate(raw + i, GROUP);                                                                           \
+                mt_steps(raw + i, GROUP);                                                                              \
                 name##_pairs(out + i, raw + i, m, s, TOGETHER);                                                        \
             }                                                                                                          \
             mt_generate(raw + i, n - i);                                                                               \
@@ -590,48 +604,96 @@ static void scale(double *values, size_t n, double std, double mean)
 
 /* ---- truncation ---- */
 
-#define DEFINE_TRUNCATION(mark, replace, type, v, lanes, low, high)                                                    \
-    static bool mark(uint64_t *pending, const void *values, size_t nblocks, const struct fanin_bounds *b)              \
+/*
+ * Eight bits are looked for at once, whether they are there or not: how many a word has is nothing that a processor
+ * could foresee.
+ */
+static size_t take_bits(uint64_t *bits, size_t first, size_t end, uint16_t *offsets)
+{
+    size_t count = 0;
+    for (size_t k = first / 64; 64 * k < end; k++) {
+        uint64_t word = bits[k];
+        if (word == 0)
+            continue;
+        if (64 * k < first)
+            word &= ~(uint64_t)0 << (first % 64);
+        if (64 * (k + 1) > end)
+            word &= ~(uint64_t)0 >> (64 * (k + 1) - end);
+        bits[k] ^= word;
+        const size_t n = (size_t)__builtin_popcountll(word);
+        for (size_t i = 0; i < n; i += 8)
+            for (size_t j = 0; j < 8; j++) {
+                offsets[count + i + j] = (uint16_t)(64 * k - first + (size_t)__builtin_ctzll(word | (uint64_t)1 << 63));
+                word &= word - 1;
+            }
+        count += n;
+    }
+    return count;
+}
+
+/* Inlined: with n known to be 64 the shifts are by constants. */
+#define DEFINE_MARK(name, type, v, lanes, low, high)                                                                   \
+    __attribute__((always_inline)) static inline uint64_t name##_word(const type *p, size_t n,                         \
+                                                                      const struct v##_bounds *bounds)                 \
+    {                                                                                                                  \
+        uint64_t word = 0;                                                                                             \
+        for (size_t k = 0; k < n; k += lanes)                                                                          \
+            word |= (uint64_t)v##_bits_of(v##_outside(v##_load(p + k), bounds)) << k;                                  \
+        return word;                                                                                                   \
+    }                                                                                                                  \
+    static bool name(uint64_t *pending, const void *values, size_t nblocks, const struct fanin_bounds *b)              \
     {                                                                                                                  \
         const struct v##_bounds bounds = v##_bounds_set(b->low, b->high, b->infinity);                                 \
         const type *p = values;                                                                                        \
+        const size_t n = nblocks * FANIN_NORMAL_BLOCK;                                                                 \
         uint64_t all = 0;                                                                                              \
-        for (size_t i = 0; i < nblocks; i += 64) {                                                                     \
-            const size_t n = nblocks - i < 64 ? nblocks - i : 64;                                                      \
-            uint64_t word = 0;                                                                                         \
-            for (size_t j = 0; j < n; j++, p += FANIN_NORMAL_BLOCK) {                                                  \
-                bool any = false;                                                                                      \
-                for (size_t k = 0; k < FANIN_NORMAL_BLOCK; k += lanes)                                                 \
-                    any |= v##_any(v##_outside(v##_load(p + k), &bounds));                                             \
-                word |= (uint64_t)any << j;                                                                            \
-            }                                                                                                          \
-            pending[i / 64] = word;                                                                                    \
-            all |= word;                                                                                               \
+        for (size_t i = 0; i < n; i += 64) {                                                                           \
+            pending[i / 64] = n - i < 64 ? name##_word(p + i, n - i, &bounds) : name##_word(p + i, 64, &bounds);       \
+            all |= pending[i / 64];                                                                                    \
         }                                                                                                              \
         return all != 0;                                                                                               \
-    }                                                                                                                  \
-    static size_t replace(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *b)   \
+    }
+DEFINE_MARK(mark_f32, float, vf, W, f32_low, f32_high)
+DEFINE_MARK(mark_f64, double, vd, D, f64_low, f64_high)
+DEFINE_MARK(mark_16bit, uint16_t, vs, S, key_low, key_high)
+
+enum { HALF_BLOCK = FANIN_NORMAL_BLOCK / 2 };
+
+/* nwords: of a draw */
+#define DEFINE_GATHER(name, nwords)                                                                                    \
+    static void name(uint32_t *words, const uint32_t *raw, const uint16_t *offsets, size_t nblocks)                    \
     {                                                                                                                  \
-        const struct v##_bounds bounds = v##_bounds_set(b->low, b->high, b->infinity);                                 \
+        for (; nblocks > 0; nblocks--, offsets += HALF_BLOCK, words += FANIN_NORMAL_BLOCK * nwords)                    \
+            for (size_t k = 0; k < HALF_BLOCK; k++) {                                                                  \
+                const size_t first = offsets[k] & ~(size_t)HALF_BLOCK, second = first + HALF_BLOCK;                    \
+                memcpy(words + k * nwords, raw + first * nwords, nwords * sizeof *raw);                                \
+                memcpy(words + (k + HALF_BLOCK) * nwords, raw + second * nwords, nwords * sizeof *raw);                \
+            }                                                                                                          \
+    }
+DEFINE_GATHER(gather_draws, 1)
+DEFINE_GATHER(gather_draws_f64, 2)
+
+#define DEFINE_SCATTER(name, type)                                                                                     \
+    static size_t name(void *values, const void *fresh, const uint64_t *outside, uint16_t *offsets, size_t nblocks)    \
+    {                                                                                                                  \
+        type *to = values;                                                                                             \
         const type *from = fresh;                                                                                      \
         size_t left = 0;                                                                                               \
-        for (size_t i = 0; i < nblocks; i++, from += FANIN_NORMAL_BLOCK) {                                             \
-            type *to = (type *)values + at[i] * FANIN_NORMAL_BLOCK;                                                    \
-            bool any = false;                                                                                          \
-            for (size_t k = 0; k < FANIN_NORMAL_BLOCK; k += lanes) {                                                   \
-                v old = v##_load(to + k);                                                                              \
-                v chosen = v##_select(v##_outside(old, &bounds), v##_load(from + k), old);                             \
-                v##_store(to + k, chosen);                                                                             \
-                any |= v##_any(v##_outside(chosen, &bounds));                                                          \
+        for (size_t i = 0; i < nblocks * HALF_BLOCK; i += HALF_BLOCK, from += FANIN_NORMAL_BLOCK) {                    \
+            const uint64_t bits = outside[2 * i / 64] >> 2 * i % 64;                                                   \
+            for (size_t k = 0; k < HALF_BLOCK; k++) {                                                                  \
+                const uint16_t offset = offsets[i + k];                                                                \
+                const size_t at = k + (offset & HALF_BLOCK);                                                           \
+                to[offset] = from[at];                                                                                 \
+                offsets[left] = offset;                                                                                \
+                left += bits >> at & 1;                                                                                \
             }                                                                                                          \
-            at[left] = at[i];                                                                                          \
-            left += any;                                                                                               \
         }                                                                                                              \
         return left;                                                                                                   \
     }
-DEFINE_TRUNCATION(mark_f32, replace_f32, float, vf, W, f32_low, f32_high)
-DEFINE_TRUNCATION(mark_f64, replace_f64, double, vd, D, f64_low, f64_high)
-DEFINE_TRUNCATION(mark_16bit, replace_16bit, uint16_t, vs, S, key_low, key_high)
+DEFINE_SCATTER(scatter_f32, float)
+DEFINE_SCATTER(scatter_f64, double)
+DEFINE_SCATTER(scatter_16bit, uint16_t)
 
 #include "kernel/strips.inc.h"
 #include "kernel/sums.inc.h"
@@ -658,9 +720,10 @@ const struct fanin_kernel KERNEL_TABLE = {
     .fence = fence,
     .fill = fill,
     .fill_bypass = fill_bypass,
-    .truncation_f32 = {mark_f32, replace_f32},
-    .truncation_f64 = {mark_f64, replace_f64},
-    .truncation_16bit = {mark_16bit, replace_16bit},
+    .take_bits = take_bits,
+    .truncation_f32 = {mark_f32, gather_draws, scatter_f32},
+    .truncation_f64 = {mark_f64, gather_draws_f64, scatter_f64},
+    .truncation_16bit = {mark_16bit, gather_draws, scatter_16bit},
     .householder_f32 = {factor_f32, apply_transposed_f32, apply_f32, form_f32, orthogonalize_narrow_f32},
     .householder_f64 = {factor_f64, apply_transposed_f64, apply_f64, form_f64, orthogonalize_narrow_f64},
     .summing_f32 = {extremes_of_f32, sums_of_f32, powers_of_f32, hash_columns_of_f32},

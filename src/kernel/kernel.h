@@ -76,13 +76,19 @@ struct fanin_bounds {
     uint16_t infinity; /* 16 bits of the type */
 };
 
-/* Blocks of 16 elements, one after the other in `values`; void is one of the types. */
+/*
+ * Rejection rounds on blocks of 16 elements of a type. An element is made of one draw of its block's first half and the
+ * one that lies as far in the second half; they make the other element that lies so, too. So elements that are made
+ * again, wherever they lie, come 8 in a block, each in the half in which it was.
+ */
 struct fanin_truncation {
-    /* bit i of pending: block i has an element outside; whole words are written. Returns whether there is one. */
+    /* bit i of pending: element i is outside; whole words are written. Returns whether any is. */
     bool (*mark)(uint64_t *pending, const void *values, size_t nblocks, const struct fanin_bounds *bounds);
-    /* in block at[i] what is outside takes the value of block i of `fresh`; at becomes those of them that still have an
-       element outside. Returns how many. */
-    size_t (*replace)(void *values, const void *fresh, size_t *at, size_t nblocks, const struct fanin_bounds *bounds);
+    /* the words of the elements at 8 nblocks offsets */
+    void (*gather)(uint32_t *words, const uint32_t *raw, const uint16_t *offsets, size_t nblocks);
+    /* the elements at those offsets; they become the offsets of those that are outside, of which there are as many as
+       are returned */
+    size_t (*scatter)(void *values, const void *fresh, const uint64_t *outside, uint16_t *offsets, size_t nblocks);
 };
 
 /*
@@ -152,6 +158,9 @@ struct fanin_kernel {
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);
     /* values[i] = values[i] * std + mean */
     void (*scale)(double *values, size_t n, double std, double mean);
+    /* takes the bits of [first, end) away, and gives those that were set as offsets from the first, with room for 8
+       more; returns how many */
+    size_t (*take_bits)(uint64_t *bits, size_t first, size_t end, uint16_t *offsets);
     struct fanin_truncation truncation_f32, truncation_f64, truncation_16bit;
     struct fanin_householder householder_f32, householder_f64;
     struct fanin_summing summing_f32, summing_f64;

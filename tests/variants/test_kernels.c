@@ -397,11 +397,47 @@ static void compare_pairs(const struct fanin_kernel *scalar, const struct fanin_
 DEFINE_COMPARE_HOUSEHOLDER(f32, float)
 DEFINE_COMPARE_HOUSEHOLDER(f64, double)
 
-/* Values of a type on, beside and far from the bounds, with infinities, NaN and both zeros. */
-#define DEFINE_COMPARE_TRUNCATION(name, type, slot, as_type, nan)                                                      \
+static void compare_take_bits(const struct fanin_kernel *scalar, const struct fanin_kernel *other)
+{
+    enum { NBITS = 600, NWORDS = (NBITS + 63) / 64 };
+    static const struct {
+        size_t first, end;
+    } spans[] = {{0, NBITS}, {0, 0}, {64, 64}, {16, 48}, {16, 64}, {48, 80}, {112, 592}, {128, 512}};
+    for (unsigned rarity = 0; rarity < 9; rarity += 2)
+        for (size_t s = 0; s < sizeof spans / sizeof *spans; s++) {
+            uint32_t random[NBITS];
+            uint64_t bits[3][NWORDS] = {{0}};
+            uint16_t offsets[2][NBITS + 8];
+            size_t n = 0;
+            random_words(random, NBITS, rarity + 1);
+            for (size_t i = 0; i < NBITS; i++)
+                if (random[i] >> (32 - rarity) % 32 == 0 || rarity == 0) {
+                    for (size_t k = 0; k < 2; k++)
+                        bits[k][i / 64] |= (uint64_t)1 << (i % 64);
+                    if (i < spans[s].first || i >= spans[s].end)
+                        bits[2][i / 64] |= (uint64_t)1 << (i % 64);
+                }
+            const size_t count = scalar->take_bits(bits[0], spans[s].first, spans[s].end, offsets[0]);
+            assert_int_equal(other->take_bits(bits[1], spans[s].first, spans[s].end, offsets[1]), count);
+            for (size_t i = spans[s].first; i < spans[s].end; i++)
+                if (random[i] >> (32 - rarity) % 32 == 0 || rarity == 0) {
+                    assert_int_equal(offsets[0][n], i - spans[s].first);
+                    assert_int_equal(offsets[1][n++], i - spans[s].first);
+                }
+            assert_int_equal(n, count);
+            assert_memory_equal(bits[0], bits[2], sizeof bits[0]);
+            assert_memory_equal(bits[1], bits[2], sizeof bits[1]);
+        }
+}
+
+/*
+ * Values of a type on, beside and far from the bounds, with infinities, NaN and both zeros; then those that are
+ * outside, or the first where none is, made again of words that name their places.
+ */
+#define DEFINE_COMPARE_TRUNCATION(name, type, slot, nwords, as_type, nan)                                              \
     static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
     {                                                                                                                  \
-        enum { BLOCKS = 150, N = BLOCKS * FANIN_NORMAL_BLOCK };                                                        \
+        enum { BLOCK = FANIN_NORMAL_BLOCK, HALF = BLOCK / 2, BLOCKS = 150, N = BLOCKS * BLOCK };                       \
         static const double edges[] = {2, -2, 0.0, -0.0, 3, -3, 1.5, -1.5, INFINITY, -INFINITY};                       \
         static const double low[] = {-2, 0.0, -0.0, -INFINITY, -2, -3}, high[] = {2, 3, 2, INFINITY, -0.0, 0.0};       \
         for (size_t p = 0; p < sizeof low / sizeof *low; p++)                                                          \
@@ -410,41 +446,69 @@ DEFINE_COMPARE_HOUSEHOLDER(f64, double)
                 const uint16_t l = fanin_bf16_from_f32((float)low[p]), h = fanin_bf16_from_f32((float)high[p]);        \
                 bounds.key_low = (int16_t)(l << 1 == 0x10000 || l == 0 ? -1 : l >> 15 ? l ^ 0x7fff : l);               \
                 bounds.key_high = (int16_t)(h << 1 == 0x10000 || h == 0 ? 0 : h >> 15 ? h ^ 0x7fff : h);               \
-                type *a = guarded(n * FANIN_NORMAL_BLOCK * sizeof *a),                                                 \
-                     *b = guarded(n * FANIN_NORMAL_BLOCK * sizeof *b);                                                 \
-                type fresh[N];                                                                                         \
+                type *a = guarded(n * BLOCK * sizeof *a), *b = guarded(n * BLOCK * sizeof *b), expected[N];            \
                 uint32_t word[2 * N];                                                                                  \
-                uint64_t marks[2][(BLOCKS + 63) / 64] = {{0}};                                                         \
-                size_t at[2][BLOCKS], count = 0;                                                                       \
+                uint64_t marks[2][(N + 63) / 64] = {{0}};                                                              \
+                uint16_t at[2][N + HALF];                                                                              \
+                size_t count = 0, left = 0;                                                                            \
                 random_words(word, 2 * N, 9 + p);                                                                      \
-                for (size_t i = 0; i < N; i++)                                                                         \
-                    fresh[i] = word[i] % 16 == 0 ? nan : as_type((float)edges[word[i] / 16 % 10]);                     \
-                for (size_t i = 0; i < n * FANIN_NORMAL_BLOCK; i++) {                                                  \
+                for (size_t i = 0; i < n * BLOCK; i++) {                                                               \
                     const uint32_t w = word[N + i];                                                                    \
                     a[i] = w % 16 != 0  ? as_type((float)(w % 3))                                                      \
                            : w % 5 == 0 ? nan                                                                          \
                                         : as_type((float)edges[w / 16 % 10]);                                          \
                 }                                                                                                      \
-                memcpy(b, a, n *FANIN_NORMAL_BLOCK * sizeof *a);                                                       \
-                assert_int_equal(scalar->slot.mark(marks[0], a, n, &bounds),                                           \
-                                 other->slot.mark(marks[1], a, n, &bounds));                                           \
+                memcpy(b, a, n *BLOCK * sizeof *a);                                                                    \
+                memcpy(expected, a, n *BLOCK * sizeof *a);                                                             \
+                const bool any = scalar->slot.mark(marks[0], a, n, &bounds);                                           \
+                assert_int_equal(other->slot.mark(marks[1], a, n, &bounds), any);                                      \
                 assert_memory_equal(marks[0], marks[1], sizeof marks[0]);                                              \
-                for (size_t i = 0; i < n; i++) {                                                                       \
-                    bool expected = false;                                                                             \
-                    for (size_t k = i * FANIN_NORMAL_BLOCK; k < (i + 1) * FANIN_NORMAL_BLOCK; k++)                     \
-                        expected |= value_of_##type(a[k]) < low[p] || value_of_##type(a[k]) > high[p];                 \
-                    assert_int_equal(marks[0][i / 64] >> (i % 64) & 1, expected);                                      \
-                    if (expected) {                                                                                    \
-                        at[0][count] = i;                                                                              \
-                        at[1][count++] = i;                                                                            \
-                    }                                                                                                  \
+                for (size_t i = 0; i < n * BLOCK; i++) {                                                               \
+                    const bool outside = value_of_##type(a[i]) < low[p] || value_of_##type(a[i]) > high[p];            \
+                    assert_int_equal(marks[0][i / 64] >> (i % 64) & 1, outside);                                       \
+                    if (outside)                                                                                       \
+                        at[0][count++] = (uint16_t)i;                                                                  \
                 }                                                                                                      \
-                size_t left = scalar->slot.replace(a, fresh, at[0], count, &bounds);                                   \
-                assert_int_equal(other->slot.replace(b, fresh, at[1], count, &bounds), left);                          \
-                assert_memory_equal(at[0], at[1], left * sizeof *at[0]);                                               \
-                assert_memory_equal(a, b, n *FANIN_NORMAL_BLOCK * sizeof *a);                                          \
-                release(a, n *FANIN_NORMAL_BLOCK * sizeof *a);                                                         \
-                release(b, n *FANIN_NORMAL_BLOCK * sizeof *b);                                                         \
+                assert_int_equal(count > 0, any);                                                                      \
+                for (at[0][count] = 0; n > 0 && (count == 0 || count % HALF != 0); count++)                            \
+                    at[0][count] = at[0][count > 0 ? count - 1 : 0];                                                   \
+                memcpy(at[1], at[0], sizeof at[0]);                                                                    \
+                const size_t nblocks = count / HALF, nbytes = nblocks * BLOCK * (nwords) * sizeof(uint32_t);           \
+                uint32_t *c = guarded(nbytes), *d = guarded(nbytes);                                                   \
+                uint32_t raw[(nwords)*N];                                                                              \
+                for (size_t i = 0; i < (nwords)*N; i++)                                                                \
+                    raw[i] = (uint32_t)i;                                                                              \
+                scalar->slot.gather(c, raw, at[0], nblocks);                                                           \
+                other->slot.gather(d, raw, at[0], nblocks);                                                            \
+                assert_memory_equal(c, d, nbytes);                                                                     \
+                type *fresh = guarded(nblocks * BLOCK * sizeof *fresh);                                                \
+                for (size_t i = 0; i < nblocks * BLOCK; i++)                                                           \
+                    fresh[i] = word[i % N] % 16 == 0 ? nan : as_type((float)edges[word[i % N] / 16 % 10]);             \
+                uint64_t again[(2 * N + 63) / 64 + 1];                                                                 \
+                uint16_t kept[N + HALF];                                                                               \
+                scalar->slot.mark(again, fresh, nblocks, &bounds);                                                     \
+                for (size_t i = 0; i < count; i++) {                                                                   \
+                    const size_t offset = at[0][i], place = i / HALF * BLOCK + i % HALF;                               \
+                    const size_t made = place + (offset & HALF), block = offset / BLOCK * BLOCK + offset % HALF;       \
+                    for (size_t half = 0; half < 2; half++)                                                            \
+                        for (size_t k = 0; k < (nwords); k++)                                                          \
+                            assert_int_equal(c[(place + half * HALF) * (nwords) + k],                                  \
+                                             (block + half * HALF) * (nwords) + k);                                    \
+                    expected[offset] = fresh[made];                                                                    \
+                    if (value_of_##type(fresh[made]) < low[p] || value_of_##type(fresh[made]) > high[p])               \
+                        kept[left++] = (uint16_t)offset;                                                               \
+                }                                                                                                      \
+                assert_int_equal(scalar->slot.scatter(a, fresh, again, at[0], nblocks), left);                         \
+                assert_int_equal(other->slot.scatter(b, fresh, again, at[1], nblocks), left);                          \
+                assert_memory_equal(at[0], kept, left * sizeof *kept);                                                 \
+                assert_memory_equal(at[1], kept, left * sizeof *kept);                                                 \
+                assert_memory_equal(a, expected, n *BLOCK * sizeof *a);                                                \
+                assert_memory_equal(b, expected, n *BLOCK * sizeof *b);                                                \
+                release(a, n *BLOCK * sizeof *a);                                                                      \
+                release(b, n *BLOCK * sizeof *b);                                                                      \
+                release(c, nbytes);                                                                                    \
+                release(d, nbytes);                                                                                    \
+                release(fresh, nblocks *BLOCK * sizeof *fresh);                                                        \
             }                                                                                                          \
     }
 #define AS_IS(x) (x)
@@ -460,9 +524,9 @@ static double value_of_uint16_t(uint16_t x)
 {
     return fanin_f32_from_bf16(x);
 }
-DEFINE_COMPARE_TRUNCATION(compare_truncation_f32, float, truncation_f32, AS_IS, NAN)
-DEFINE_COMPARE_TRUNCATION(compare_truncation_f64, double, truncation_f64, AS_IS, NAN)
-DEFINE_COMPARE_TRUNCATION(compare_truncation_16bit, uint16_t, truncation_16bit, fanin_bf16_from_f32, 0xffc1)
+DEFINE_COMPARE_TRUNCATION(compare_truncation_f32, float, truncation_f32, 1, AS_IS, NAN)
+DEFINE_COMPARE_TRUNCATION(compare_truncation_f64, double, truncation_f64, 2, AS_IS, NAN)
+DEFINE_COMPARE_TRUNCATION(compare_truncation_16bit, uint16_t, truncation_16bit, 1, fanin_bf16_from_f32, 0xffc1)
 
 /* ---- the float32 normal as PyTorch writes it: Cephes' functions in their order of operations ---- */
 
@@ -710,6 +774,7 @@ TEST(normal_bf16)
 TEST(normal_f16)
 TEST(normal_f64)
 TEST(pairs)
+TEST(take_bits)
 TEST(truncation_f32)
 TEST(truncation_f64)
 TEST(truncation_16bit)
@@ -743,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_normal_f16),
         cmocka_unit_test(test_normal_f64),
         cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_take_bits),
         cmocka_unit_test(test_truncation_f32),
         cmocka_unit_test(test_truncation_f64),
         cmocka_unit_test(test_truncation_16bit),

@@ -232,8 +232,6 @@ static inline struct vs_bounds vs_bounds_set(int16_t low, int16_t high, uint16_t
     return (struct vs_bounds){_mm256_set1_epi16(low), _mm256_set1_epi16(high), _mm256_set1_epi16((int16_t)infinity)};
 }
 static inline vs vs_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
-static inline void vs_store(uint16_t *p, vs a) { _mm256_storeu_si256((__m256i *)p, a); }
-static inline vs vs_select(vs_mask m, vs a, vs b) { return _mm256_blendv_epi8(b, a, m); }
 static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
 {
     const vs magnitude = _mm256_and_si256(a, _mm256_set1_epi16(0x7fff));
@@ -241,7 +239,11 @@ static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
     const vs_mask outside = _mm256_or_si256(_mm256_cmpgt_epi16(b->low, key), _mm256_cmpgt_epi16(key, b->high));
     return _mm256_andnot_si256(_mm256_cmpgt_epi16(magnitude, b->infinity), outside);
 }
-static inline bool vs_any(vs_mask m) { return !_mm256_testz_si256(m, m); }
+/* Two bits a lane beside each other come out of bytes, so they are made bytes first. */
+static inline unsigned vs_bits_of(vs_mask m)
+{
+    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1)));
+}
 static inline vf_mask vf_outside(vf a, const struct vf_bounds *b)
 {
     return _mm256_or_ps(_mm256_cmp_ps(a, b->low, _CMP_LT_OQ), _mm256_cmp_ps(a, b->high, _CMP_GT_OQ));
@@ -250,5 +252,5 @@ static inline vd_mask vd_outside(vd a, const struct vd_bounds *b)
 {
     return _mm256_or_pd(_mm256_cmp_pd(a, b->low, _CMP_LT_OQ), _mm256_cmp_pd(a, b->high, _CMP_GT_OQ));
 }
-static inline bool vf_any(vf_mask m) { return _mm256_movemask_ps(m) != 0; }
-static inline bool vd_any(vd_mask m) { return _mm256_movemask_pd(m) != 0; }
+static inline unsigned vf_bits_of(vf_mask m) { return (unsigned)_mm256_movemask_ps(m); }
+static inline unsigned vd_bits_of(vd_mask m) { return (unsigned)_mm256_movemask_pd(m); }

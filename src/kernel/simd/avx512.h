@@ -279,8 +279,6 @@ static inline struct vs_bounds vs_bounds_set(int16_t low, int16_t high, uint16_t
     return (struct vs_bounds){_mm256_set1_epi16(low), _mm256_set1_epi16(high), _mm256_set1_epi16((int16_t)infinity)};
 }
 static inline vs vs_load(const uint16_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
-static inline void vs_store(uint16_t *p, vs a) { _mm256_storeu_si256((__m256i *)p, a); }
-static inline vs vs_select(vs_mask m, vs a, vs b) { return _mm256_blendv_epi8(b, a, m); }
 static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
 {
     const vs magnitude = _mm256_and_si256(a, _mm256_set1_epi16(0x7fff));
@@ -288,7 +286,7 @@ static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
     const vs_mask outside = _mm256_or_si256(_mm256_cmpgt_epi16(b->low, key), _mm256_cmpgt_epi16(key, b->high));
     return _mm256_andnot_si256(_mm256_cmpgt_epi16(magnitude, b->infinity), outside);
 }
-static inline bool vs_any(vs_mask m) { return !_mm256_testz_si256(m, m); }
+static inline unsigned vs_bits_of(vs_mask m) { return _mm256_movepi16_mask(m); }
 static inline vf_mask vf_outside(vf a, const struct vf_bounds *b)
 {
     return _kor_mask16(_mm512_cmp_ps_mask(a, b->low, _CMP_LT_OQ), _mm512_cmp_ps_mask(a, b->high, _CMP_GT_OQ));
@@ -297,5 +295,5 @@ static inline vd_mask vd_outside(vd a, const struct vd_bounds *b)
 {
     return _kor_mask8(_mm512_cmp_pd_mask(a, b->low, _CMP_LT_OQ), _mm512_cmp_pd_mask(a, b->high, _CMP_GT_OQ));
 }
-static inline bool vf_any(vf_mask m) { return m != 0; }
-static inline bool vd_any(vd_mask m) { return m != 0; }
+static inline unsigned vf_bits_of(vf_mask m) { return m; }
+static inline unsigned vd_bits_of(vd_mask m) { return m; }

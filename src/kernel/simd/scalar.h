@@ -184,8 +184,6 @@ static inline struct vs_bounds vs_bounds_set(int16_t low, int16_t high, uint16_t
     return (struct vs_bounds){low, high, infinity};
 }
 static inline vs vs_load(const uint16_t *p) { return *p; }
-static inline void vs_store(uint16_t *p, vs a) { *p = a; }
-static inline vs vs_select(vs_mask m, vs a, vs b) { return m ? a : b; }
 static inline vf_mask vf_outside(vf a, const struct vf_bounds *b) { return a < b->low || a > b->high; }
 static inline vd_mask vd_outside(vd a, const struct vd_bounds *b) { return a < b->low || a > b->high; }
 static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
@@ -193,6 +191,6 @@ static inline vs_mask vs_outside(vs a, const struct vs_bounds *b)
     const int16_t key = (int16_t)(a >> 15 ? a ^ 0x7fff : a);
     return (key < b->low || key > b->high) && (a & 0x7fff) <= b->infinity;
 }
-static inline bool vf_any(vf_mask m) { return m; }
-static inline bool vd_any(vd_mask m) { return m; }
-static inline bool vs_any(vs_mask m) { return m; }
+static inline unsigned vf_bits_of(vf_mask m) { return m; }
+static inline unsigned vd_bits_of(vd_mask m) { return m; }
+static inline unsigned vs_bits_of(vs_mask m) { return m; }
