@@ -10,7 +10,7 @@
 /* Blocks of 624 words kept: with the output that is made of them they stay inside a first-level cache. */
 enum { FANIN_STREAM_BLOCKS = 9 };
 
-/* Words from which on a jump, about 0.3 ms, is faster than making them, which vectors do at 7 to 15 G/s. */
+/* Words from which on a jump, about 0.2 ms, is faster than making them, which vectors do at 7 to 15 G/s. */
 enum { FANIN_JUMP_PAYS = 1 << 21 };
 
 /* Between begin and end the generator's draws are here; use nothing else on it. */
