@@ -136,7 +136,7 @@ static size_t last_pending(const uint64_t *pending, size_t n)
 static size_t make_again(const fanin_rounds *rounds, const struct fanin_kernel *kernel, const uint32_t *raw, void *data,
                          uint16_t *offsets, size_t count)
 {
-    enum { HALF = FANIN_NORMAL_BLOCK / 2, NBLOCKS = BATCH / HALF };
+    enum { HALF = FANIN_NORMAL_HALF, NBLOCKS = BATCH / HALF };
     _Alignas(64) uint32_t words[NBLOCKS * FANIN_NORMAL_BLOCK * 2];
     _Alignas(64) double fresh[NBLOCKS * FANIN_NORMAL_BLOCK];
     uint64_t outside[NBLOCKS * FANIN_NORMAL_BLOCK / 64];
@@ -164,7 +164,7 @@ static bool later_round(fanin_rounds *rounds, uint64_t round, const struct piece
     uint64_t *pending = piece->pending;
     const size_t end = last_pending(pending, piece->nblocks * BLOCK) / BLOCK + 1;
     size_t done = fanin_next_pending(pending, 0, end * BLOCK) / BLOCK;
-    uint16_t offsets[FANIN_STREAM_BLOCKS * FANIN_MT19937_NWORDS + 8];
+    uint16_t offsets[FANIN_STREAM_BLOCKS * FANIN_MT19937_NWORDS + 7];
     bool any = false;
     fanin_stream stream;
     fanin_stream_begin(&stream, take(rounds, round, (piece->first + done) * nwords, (end - done) * nwords));

@@ -58,7 +58,7 @@ static void mt_generate(uint32_t *x, size_t n)
         vu_store(x + i + MT_N, a);
         vu_store(x + i + W + MT_N, b);
     }
-    mt_steps(x + i, i < n ? n - i : 0);
+    mt_steps(x + i, n - i);
 }
 
 /* All but the last step, y ^ y >> 18, which what takes the word may join with a mask. */
@@ -542,7 +542,7 @@ static void box_muller_f64(const double *radius_squared, const double *angle, do
 
 static void normal_f64(double *out, const uint32_t *raw, size_t nblocks, double mean, double std)
 {
-    enum { BLOCKS = RUN / 8, HALF = FANIN_NORMAL_BLOCK / 2 };
+    enum { HALF = FANIN_NORMAL_HALF, BLOCKS = RUN / HALF };
     for (size_t done = 0; done < nblocks; done += BLOCKS) {
         size_t blocks = nblocks - done < BLOCKS ? nblocks - done : BLOCKS;
         uint32_t words[BLOCKS * 2 * FANIN_NORMAL_BLOCK] = {0};
@@ -657,17 +657,15 @@ DEFINE_MARK(mark_f32, float, vf, W, f32_low, f32_high)
 DEFINE_MARK(mark_f64, double, vd, D, f64_low, f64_high)
 DEFINE_MARK(mark_16bit, uint16_t, vs, S, key_low, key_high)
 
-enum { HALF_BLOCK = FANIN_NORMAL_BLOCK / 2 };
-
 /* nwords: of a draw */
 #define DEFINE_GATHER(name, nwords)                                                                                    \
     static void name(uint32_t *words, const uint32_t *raw, const uint16_t *offsets, size_t nblocks)                    \
     {                                                                                                                  \
-        for (; nblocks > 0; nblocks--, offsets += HALF_BLOCK, words += FANIN_NORMAL_BLOCK * nwords)                    \
-            for (size_t k = 0; k < HALF_BLOCK; k++) {                                                                  \
-                const size_t first = offsets[k] & ~(size_t)HALF_BLOCK, second = first + HALF_BLOCK;                    \
+        for (; nblocks > 0; nblocks--, offsets += FANIN_NORMAL_HALF, words += FANIN_NORMAL_BLOCK * nwords)             \
+            for (size_t k = 0; k < FANIN_NORMAL_HALF; k++) {                                                           \
+                const size_t first = offsets[k] & ~(size_t)FANIN_NORMAL_HALF, second = first + FANIN_NORMAL_HALF;      \
                 memcpy(words + k * nwords, raw + first * nwords, nwords * sizeof *raw);                                \
-                memcpy(words + (k + HALF_BLOCK) * nwords, raw + second * nwords, nwords * sizeof *raw);                \
+                memcpy(words + (k + FANIN_NORMAL_HALF) * nwords, raw + second * nwords, nwords * sizeof *raw);         \
             }                                                                                                          \
     }
 DEFINE_GATHER(gather_draws, 1)
@@ -679,11 +677,11 @@ DEFINE_GATHER(gather_draws_f64, 2)
         type *to = values;                                                                                             \
         const type *from = fresh;                                                                                      \
         size_t left = 0;                                                                                               \
-        for (size_t i = 0; i < nblocks * HALF_BLOCK; i += HALF_BLOCK, from += FANIN_NORMAL_BLOCK) {                    \
+        for (size_t i = 0; i < nblocks * FANIN_NORMAL_HALF; i += FANIN_NORMAL_HALF, from += FANIN_NORMAL_BLOCK) {      \
             const uint64_t bits = outside[2 * i / 64] >> 2 * i % 64;                                                   \
-            for (size_t k = 0; k < HALF_BLOCK; k++) {                                                                  \
+            for (size_t k = 0; k < FANIN_NORMAL_HALF; k++) {                                                           \
                 const uint16_t offset = offsets[i + k];                                                                \
-                const size_t at = k + (offset & HALF_BLOCK);                                                           \
+                const size_t at = k + (offset & FANIN_NORMAL_HALF);                                                    \
                 to[offset] = from[at];                                                                                 \
                 offsets[left] = offset;                                                                                \
                 left += bits >> at & 1;                                                                                \

@@ -41,7 +41,7 @@ enum { FANIN_JUMP_DEGREE = 19937, FANIN_JUMP_NWORDS = FANIN_JUMP_DEGREE / 64 + 1
 enum { FANIN_LINE_NBYTES = 64 };
 
 /* One normal block is 16 elements from 16 draws (f64: 32 draws). */
-enum { FANIN_NORMAL_BLOCK = 16 };
+enum { FANIN_NORMAL_BLOCK = 16, FANIN_NORMAL_HALF = FANIN_NORMAL_BLOCK / 2 };
 
 /*
  * Householder QR of a matrix kept as strips: 48 columns each, one strip after the other, row-major; a last strip of
@@ -158,7 +158,7 @@ struct fanin_kernel {
     void (*normal_pairs)(double *values, const uint32_t *raw, size_t npairs, bool log1p);
     /* values[i] = values[i] * std + mean */
     void (*scale)(double *values, size_t n, double std, double mean);
-    /* takes the bits of [first, end) away, and gives those that were set as offsets from the first, with room for 8
+    /* takes the bits of [first, end) away, and gives those that were set as offsets from the first, with room for 7
        more; returns how many */
     size_t (*take_bits)(uint64_t *bits, size_t first, size_t end, uint16_t *offsets);
     struct fanin_truncation truncation_f32, truncation_f64, truncation_16bit;

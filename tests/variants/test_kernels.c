@@ -407,20 +407,23 @@ static void compare_take_bits(const struct fanin_kernel *scalar, const struct fa
         for (size_t s = 0; s < sizeof spans / sizeof *spans; s++) {
             uint32_t random[NBITS];
             uint64_t bits[3][NWORDS] = {{0}};
-            uint16_t offsets[2][NBITS + 8];
+            uint16_t offsets[2][NBITS + 7];
+            bool is_set[NBITS];
             size_t n = 0;
             random_words(random, NBITS, rarity + 1);
-            for (size_t i = 0; i < NBITS; i++)
-                if (random[i] >> (32 - rarity) % 32 == 0 || rarity == 0) {
+            for (size_t i = 0; i < NBITS; i++) {
+                is_set[i] = rarity == 0 || random[i] >> (32 - rarity) == 0;
+                if (is_set[i]) {
                     for (size_t k = 0; k < 2; k++)
                         bits[k][i / 64] |= (uint64_t)1 << (i % 64);
                     if (i < spans[s].first || i >= spans[s].end)
                         bits[2][i / 64] |= (uint64_t)1 << (i % 64);
                 }
+            }
             const size_t count = scalar->take_bits(bits[0], spans[s].first, spans[s].end, offsets[0]);
             assert_int_equal(other->take_bits(bits[1], spans[s].first, spans[s].end, offsets[1]), count);
             for (size_t i = spans[s].first; i < spans[s].end; i++)
-                if (random[i] >> (32 - rarity) % 32 == 0 || rarity == 0) {
+                if (is_set[i]) {
                     assert_int_equal(offsets[0][n], i - spans[s].first);
                     assert_int_equal(offsets[1][n++], i - spans[s].first);
                 }
@@ -437,7 +440,7 @@ static void compare_take_bits(const struct fanin_kernel *scalar, const struct fa
 #define DEFINE_COMPARE_TRUNCATION(name, type, slot, nwords, as_type, nan)                                              \
     static void name(const struct fanin_kernel *scalar, const struct fanin_kernel *other)                              \
     {                                                                                                                  \
-        enum { BLOCK = FANIN_NORMAL_BLOCK, HALF = BLOCK / 2, BLOCKS = 150, N = BLOCKS * BLOCK };                       \
+        enum { BLOCK = FANIN_NORMAL_BLOCK, HALF = FANIN_NORMAL_HALF, BLOCKS = 150, N = BLOCKS * BLOCK };               \
         static const double edges[] = {2, -2, 0.0, -0.0, 3, -3, 1.5, -1.5, INFINITY, -INFINITY};                       \
         static const double low[] = {-2, 0.0, -0.0, -INFINITY, -2, -3}, high[] = {2, 3, 2, INFINITY, -0.0, 0.0};       \
         for (size_t p = 0; p < sizeof low / sizeof *low; p++)                                                          \
@@ -579,7 +582,7 @@ static void reference_sincos(bool unfused, float x, float *sine, float *cosine)
 /* Every radius and every angle there is, against that order of operations; a mean of -0 shows the signs of zeros. */
 static void check_all_normals(const struct fanin_kernel *const *kernels, size_t nkernels, bool unfused)
 {
-    enum { BLOCKS = 512, HALF = FANIN_NORMAL_BLOCK / 2, PAIRS = BLOCKS * HALF };
+    enum { BLOCKS = 512, HALF = FANIN_NORMAL_HALF, PAIRS = BLOCKS * HALF };
     static uint32_t raw[2 * PAIRS];
     static float expected[2 * PAIRS], made[2 * PAIRS];
     for (uint32_t done = 0; done < 1 << 24; done += (test_is_slow() ? 64 : 1) * PAIRS) {
